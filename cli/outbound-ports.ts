@@ -25,11 +25,15 @@ import type { ConnectorPorts, OutboundPorts, Settings } from '../runtime/index.t
 const JOBS_STREAM = 'KV_millrace-jobs';
 
 /** What is told to the outside, and with what. The bucket of jobs and the streams that are read are there already. */
-export async function outboundPorts(link: NatsLink, { outbound }: Settings): Promise<OutboundPorts> {
+export async function outboundPorts(
+  link: NatsLink,
+  { outbound }: Settings,
+  warn: (sentence: string) => void,
+): Promise<OutboundPorts> {
   const { allowPrivate, timeout_ms, retry, mail, s3, sms, pagerDutyUrl } = outbound;
   return {
-    notices: await openMessageQueue(link, NOTICES_STREAM),
-    deliveries: await openMessageQueue(link, DELIVERIES_STREAM),
+    notices: await openMessageQueue(link, NOTICES_STREAM, warn),
+    deliveries: await openMessageQueue(link, DELIVERIES_STREAM, warn),
     sources: {
       anomalies: await openMessageQueue(link, ANOMALIES_STREAM.name),
       jobs: await openMessageQueue(link, JOBS_STREAM),
@@ -57,8 +61,9 @@ export async function connectorPorts(link: NatsLink, { outbound }: Settings): Pr
 export async function sinkPorts(
   link: NatsLink,
   { outbound: { connectors } }: Settings,
+  warn: (sentence: string) => void,
 ): Promise<NonNullable<ApiPorts['sinks']>> {
-  await openMessageQueue(link, SINKS_STREAM);
+  await openMessageQueue(link, SINKS_STREAM, warn);
   const publisher = new EventPublisher(link);
   return {
     publish: (messages) => publisher.publishAll(messages),

@@ -125,6 +125,7 @@ async function ports(
   const manager = await openManager(link);
   const topology = described(() => generations.settings);
   const watch = whyWatch(generations, link);
+  const warn = (sentence: string): void => log.warn(sentence);
   return {
     get settings() {
       return generations.settings;
@@ -146,7 +147,7 @@ async function ports(
     events: new KnownStreamPublisher(link, EVENTS_STREAM.name, derived(keyTrust.secret, 'message-ids')),
     anomalies: anomalyFeed(link),
     deadLetters: await deadLetters(link),
-    sinks: await sinkPorts(link, generations.settings),
+    sinks: await sinkPorts(link, generations.settings, warn),
     stream: {
       head: async () => await streamEnd(manager, EVENTS_STREAM.name),
       headHint: () => generations.host.head(ORDER_INPUT.node),
@@ -161,9 +162,9 @@ async function ports(
       errors: await openKeyValueStore(link, 'millrace-job-errors'),
     },
     connectors: await connectorPorts(link, generations.settings),
-    audit: await openMessageQueue(link, { ...AUDIT_STREAM, ...generations.settings.audit }),
+    audit: await openMessageQueue(link, { ...AUDIT_STREAM, ...generations.settings.audit }, warn),
     // After the bucket of jobs, whose stream it reads.
-    outbound: await outboundPorts(link, generations.settings),
+    outbound: await outboundPorts(link, generations.settings, warn),
     pipeline: () => {
       const { state, error, since_ms } = generations.status;
       return {

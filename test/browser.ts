@@ -67,3 +67,40 @@ export async function findingsOf(page: Page): Promise<readonly string[]> {
       .map(({ target, failureSummary }) => `${page.url()} ${id} ${target.join(' ')}: ${failureSummary}`),
   );
 }
+
+/** How far parts of a page have moved while it came, without a word from the reader. */
+interface Shifts {
+  /** Cumulative layout shift, as web vitals count it, but of all of the time: 0 is calm, above 0.1 is felt. */
+  readonly score: number;
+  /** What moved, by tag and class, the worst first. */
+  readonly moved: readonly string[];
+}
+
+const WATCH_SHIFTS = `
+  window.shifts = [];
+  new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput, sources } of list.getEntries()) {
+      if (hadRecentInput) continue;
+      const moved = sources.map(({ node, previousRect, currentRect }) => {
+        const element = node?.nodeType === 1 ? node : node?.parentElement;
+        const name = element?.querySelector?.('h2')?.textContent ?? element?.textContent?.slice(0, 30) ?? '';
+        const of = element == null ? '' : element.tagName.toLowerCase() + '.' + element.getAttribute('class');
+        return of + ' "' + name + '" ' + previousRect.y + '+' + previousRect.height + ' to ' + currentRect.y + '+' + currentRect.height;
+      });
+      window.shifts.push({ value, moved });
+    }
+  }).observe({ type: 'layout-shift', buffered: true });`;
+
+/** From here on the pages that are opened in it say by \`shiftsOf\` how much they moved. */
+export const watchShifts = (page: Page): Promise<unknown> => page.addInitScript(WATCH_SHIFTS);
+
+/** How much the page has moved since it was opened. */
+export async function shiftsOf(page: Page): Promise<Shifts> {
+  const shifts = (await page.evaluate('window.shifts')) as readonly {
+    readonly value: number;
+    readonly moved: readonly string[];
+  }[];
+  const score = shifts.reduce((sum, { value }) => sum + value, 0);
+  const moved = shifts.toSorted((a, b) => b.value - a.value).flatMap((one) => one.moved);
+  return { score, moved };
+}

@@ -35,13 +35,16 @@ const sources = ROOMS.flatMap((room) =>
 );
 
 /** Where a value is declared. A function with several signatures has its comment before the first. */
-function declarationsOf(name: string): Declaration[] {
-  const declared = new RegExp(
-    `(\\*/\\n)?^export (?:async )?(?:abstract )?(?:function\\*?|const|class) ${name}\\b`,
-    'm',
-  );
+const declarationsOf = (name: string): Declaration[] =>
+  declared('(?:async )?(?:abstract )?(?:function\\*?|const|class)', name);
+
+/** Where types of a name are declared. */
+const typesOf = (name: string): Declaration[] => declared('(?:abstract )?(?:interface|type|class)', name);
+
+function declared(how: string, name: string): Declaration[] {
+  const pattern = new RegExp(`(\\*/\\n)?^export ${how} ${name}\\b`, 'm');
   return sources.flatMap(({ path, text }) => {
-    const found = declared.exec(text);
+    const found = pattern.exec(text);
     return found === null ? [] : [{ path, text, hasComment: found[1] !== undefined }];
   });
 }
@@ -68,6 +71,17 @@ describe('the public face', () => {
     const unclear = declared.filter(({ at }) => at.length !== 1);
     expect(unclear.map(({ name, at }) => [name, ...at.map(({ path }) => path)])).toEqual([]);
     expect(declared.filter(({ at }) => at[0]?.hasComment !== true).map(({ name }) => name)).toEqual([]);
+  });
+
+  it('says of each type what it is', () => {
+    const types = names.filter((name) => name.startsWith('type ')).map((name) => name.slice('type '.length));
+    const declared = types.map((name) => ({ name, at: typesOf(name) }));
+    expect(declared.filter(({ at }) => at.length === 0).map(({ name }) => name)).toEqual([]);
+    // Where rooms have types of one name, each says what it is.
+    const silent = declared.flatMap(({ name, at }) =>
+      at.filter(({ hasComment }) => !hasComment).map(({ path }) => `${name} of ${path}`),
+    );
+    expect(silent).toEqual([]);
   });
 
   it('has a page and an example for each operator', () => {

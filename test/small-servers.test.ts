@@ -1,6 +1,16 @@
 import { DiscardPolicy } from '@nats-io/jetstream';
 import { afterAll, expect, it } from 'vitest';
-import { connectNats, EventPublisher, jetstream, type NatsLink, openManager } from '../connectors/index.ts';
+import {
+  AUDIT_STREAM,
+  connectNats,
+  EventPublisher,
+  jetstream,
+  type NatsLink,
+  NOTICES_STREAM,
+  openManager,
+  openMessageQueue,
+  SINKS_STREAM,
+} from '../connectors/index.ts';
 import { topology } from '../engine/index.ts';
 import { json, subjectOf, toJetStream, toTable } from '../operators/index.ts';
 import { type RunningTopology, type RunOptions, run } from '../runtime/index.ts';
@@ -250,6 +260,25 @@ it('a start on a server with little room makes smaller streams, and says so', {
 }, async () => {
   const url = await configured('', 'max_file_store: 40MB');
   const lines: string[] = [];
+  const link = await connectNats({ url, name: 'small-servers' });
+  for (const stream of [NOTICES_STREAM, AUDIT_STREAM, SINKS_STREAM]) {
+    const warnings: string[] = [];
+    const queue = await openMessageQueue(link, stream, (sentence) => void warnings.push(sentence));
+    expect(warnings.join()).toMatch(
+      new RegExp(`"${stream.name}" keeps \\d+ MiB, less than the \\d+ MiB asked for`),
+    );
+    await queue.append({
+      subject: stream.subjects[0]?.replace('>', 'x') ?? '',
+      id: 'one',
+      data: Buffer.from('{}'),
+    });
+    // What is there is left as it is, also when it is opened again.
+    const { config } = await (await openManager(link)).streams.info(stream.name);
+    await openMessageQueue(link, stream);
+    expect((await (await openManager(link)).streams.info(stream.name)).config).toEqual(config);
+    await (await openManager(link)).streams.delete(stream.name);
+  }
+  await link.close();
   await on(url, async (start) => {
     const app = await start(reading('little', 'LITTLE'), { log: (line) => void lines.push(line) });
     expect(lines).toEqual(

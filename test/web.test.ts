@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shopEvents } from '../examples/shop/generator.ts';
-import { browserPath, complaintsOf, findingsOf, launch } from './browser.ts';
+import { browserPath, complaintsOf, findingsOf, launch, shiftsOf, watchShifts } from './browser.ts';
 import { ContractService } from './contract-service.ts';
 import { ADMIN_KEY } from './process.ts';
 import { Scratch } from './scratch.ts';
@@ -23,6 +23,8 @@ const PAGES = [
 ];
 const HOSTILE = '<img src=x onerror=alert(1)>"\'`{{7*7}}</script>';
 const DAY_MS = 86_400_000;
+/** Above it a reader feels that a page moves while it comes (web vitals). */
+const SHIFT_MAX = 0.1;
 /** Least compressed bytes to the first page that would be too many. */
 const FIRST_PAGE_MAX_BYTES = 200_000;
 const WAIT_MS = 60_000;
@@ -98,6 +100,7 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
     browser = await launch(path ?? '');
     page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
     complaints = complaintsOf(page);
+    await watchShifts(page);
     page.setDefaultTimeout(WAIT_MS);
     await signIn(page);
   }, 400_000);
@@ -111,8 +114,12 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
   it('opens every page without a fault, for everybody, at every width', async () => {
     const findings: string[] = [];
     const wide: string[] = [];
+    const moved: string[] = [];
     for (const to of PAGES) {
       await open(to);
+      const shifts = await shiftsOf(page);
+      if (shifts.score > SHIFT_MAX)
+        moved.push(`${to} moves by ${shifts.score.toFixed(2)}: ${shifts.moved[0]}`);
       findings.push(...(await findingsOf(page)));
       for (const width of [390, 2_560, 1_280]) {
         await page.setViewportSize({ width, height: 800 });
@@ -126,7 +133,7 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
       findings.push(...(await findingsOf(page)));
     }
     await page.emulateMedia({ colorScheme: 'light' });
-    expect([findings, wide, complaints]).toEqual([[], [], []]);
+    expect([findings, wide, moved, complaints]).toEqual([[], [], [], []]);
   });
 
   it('shows what the API answers', async () => {
@@ -193,6 +200,41 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
       ...{ metric: 'revenue_gross', group_by: ['country'], window: '1d', method: 'zscore' },
     });
 
+    await open('/explore');
+    await tile('Metrics of your own').getByRole('button', { name: 'New …' }).click();
+    await page.getByLabel('Name').fill('gb_share');
+    await page.getByLabel('Type').selectOption('ratio');
+    await page.getByLabel('Divide', { exact: true }).selectOption('count');
+    await page.getByLabel('Divide: filters').fill('country=GB');
+    await page.getByRole('button', { name: 'Make' }).click();
+    await tile('Metrics of your own').getByText('order.created ÷ visits').waitFor();
+    await tile('Metrics of your own').getByRole('button', { name: 'Edit' }).click();
+    await page.getByLabel('By: metric').selectOption('orders_count');
+    await page.getByRole('button', { name: 'Change', exact: true }).click();
+    await tile('Metrics of your own').getByText('order.created ÷ orders_count').waitFor();
+    const { metrics } = (await service.get('default', '/metrics-catalog')).json as { metrics: object[] };
+    expect(metrics).toMatchObject([
+      {
+        ...{ name: 'gb_share', type: 'ratio', denominator: 'orders_count' },
+        numerator: { type: 'count', event: 'order.created', filters: { country: 'GB' } },
+      },
+    ]);
+
+    await open('/connectors');
+    await tile('Sinks').getByRole('button', { name: 'New …' }).click();
+    await page.getByLabel('By').fill('country');
+    await page.getByRole('button', { name: 'Make' }).click();
+    await tile('Sinks').getByText('orders_count, revenue_net by country').waitFor();
+    await tile('Sinks').getByRole('button', { name: 'Edit' }).click();
+    await page.getByLabel('Tells').selectOption('anomalies');
+    await page.getByLabel('Of severity').selectOption('high');
+    await page.getByRole('button', { name: 'Change', exact: true }).click();
+    await tile('Sinks').getByRole('cell', { name: 'anomalies', exact: true }).waitFor();
+    const { sinks } = (await service.get('default', '/sinks')).json as { sinks: object[] };
+    expect(sinks).toMatchObject([
+      { source: { anomalies: { severity: 'high' } }, destination: { nats: 'sales.daily' } },
+    ]);
+
     await open('/dashboards');
     await page.getByRole('button', { name: 'Make a copy …' }).click();
     await page.getByRole('button', { name: 'Make it' }).click();
@@ -214,6 +256,48 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
     await page.getByRole('button', { name: 'Download' }).first().click();
     const file = await (await download).path();
     expect(readFileSync(file, 'utf8').split('\n').length).toBeGreaterThan(1_000);
+  });
+
+  it('shows the cause of an anomaly that is not among the newest, and says where there is none', async () => {
+    const text = 'revenue_gross of GB fell';
+    const found = {
+      id: 'of-old',
+      rule_id: null,
+      metric: 'revenue_gross',
+      start: '2025-01-01T00:00:00Z',
+      text,
+    };
+    const cause = {
+      metric: 'revenue_gross',
+      actual: 1,
+      expected: 2,
+      dimensions: ['country'],
+      causes: [],
+      meta: {},
+    };
+    await page.route('**/anomalies/of-old', (route) => route.fulfill({ json: found }));
+    await page.route('**/anomalies/root-cause', (route) => route.fulfill({ json: cause }));
+    await open('/anomalies?anomaly=of-old');
+    await tile('Where it comes from').getByText(text).waitFor();
+    await page.unrouteAll({ behavior: 'wait' });
+    const said = complaints.length;
+    await open('/anomalies?anomaly=of-nobody');
+    await tile('Where it comes from').getByText('not_found').waitFor();
+    // The browser says that something was not found; nothing else.
+    expect((complaints as string[]).splice(said).every((line) => line.includes('404'))).toBe(true);
+  });
+
+  it('forgets what was written and taken back', async () => {
+    await open('/explore');
+    const filters = page.getByLabel('Filters', { exact: true });
+    await filters.focus();
+    await page.keyboard.type('a');
+    await page.keyboard.press('Backspace');
+    await page.keyboard.press('Tab');
+    await page.evaluate(
+      "history.pushState(null, '', '/app/explore?filters=country%3DGB'), dispatchEvent(new PopStateEvent('popstate'))",
+    );
+    await expect.poll(() => filters.inputValue()).toBe('country=GB');
   });
 
   it('is walked by the keyboard alone', async () => {

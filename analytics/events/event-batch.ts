@@ -1,4 +1,4 @@
-import { type Columns, type Dictionary, RowBatch, type SourceRecord } from '../../engine/index.ts';
+import { type Columns, type Dictionary, ROWS, RowBatch, type SourceRecord } from '../../engine/index.ts';
 import { rowSchema } from '../rows/index.ts';
 import type { Amendment, AmendTarget } from './amendment.ts';
 import { correctionOf } from './identity.ts';
@@ -66,6 +66,13 @@ export class EventBatch {
 
   get length(): number {
     return this.own.length;
+  }
+
+  /** Events that go on: dedup takes others out by their mark alone. */
+  get [ROWS](): number {
+    let live = 0;
+    for (let row = 0; row < this.length; row++) live += this.live[row] as number;
+    return live;
   }
 
   get dictionary(): Dictionary {

@@ -44,10 +44,12 @@ describe('the watermark of events', () => {
 
   it('leaves out events that dedup has refused', async () => {
     const driver = await TestDriver.start(build, { start_ms: NOW_MS });
-    const batch = at(newBatch(), T, T + 50_000);
+    const batch = at(newBatch(), T, T + 50_000, T - 1);
     batch.live[1] = 0;
     await driver.push(batch);
     expect(driver.watermarks).toEqual([T - OUT_OF_ORDER_MS]);
+    // Of columns the events are counted that go on: behind the driver's one record they are two, to two operators.
+    expect(driver.counter('millrace.operator.received')).toBe(1 + 2 * 2);
   });
 
   it('passes late events on, counts and lists them, whatever the cut into batches', async () => {

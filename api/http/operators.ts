@@ -9,8 +9,8 @@ const OWN = 'millrace.';
 /** How an operator stands. Counts begin at 0 with each run of the task. */
 export const operatorSchema = z.object({
   name: z.string(),
-  received: z.int().describe('Items that came to it; of columns, batches'),
-  emitted: z.int().describe('Items that it gave; of columns, batches'),
+  received: z.int().describe('Items that came to it; of columns, rows'),
+  emitted: z.int().describe('Items that it gave; of columns, rows'),
   watermark: z.string().nullable().describe('Its own, or the least of what it reads; null: none yet'),
   rows: z.int().nullable().describe('Rows of its state; null where nobody knows'),
   size_bytes: z.int().nullable().describe('Of the pages that its state takes; null where nobody knows'),

@@ -4,6 +4,7 @@
  */
 export type MetricLabels = Readonly<Record<string, string>>;
 
+/** A metric as it stood when it was read, with its labels. */
 export interface MetricSample {
   readonly name: string;
   readonly kind: 'counter' | 'gauge';
@@ -12,6 +13,7 @@ export interface MetricSample {
   readonly value: number;
 }
 
+/** A number that only grows, from 0 with each run of the task. */
 export interface Counter {
   add(by?: number): void;
   readonly value: number;

@@ -1,6 +1,7 @@
 /** What flows through a topology. Times are ms since the Unix epoch. */
 export type Signal<T> = Batch<T> | Watermark | Barrier;
 
+/** Items that come together. How many is a matter of the way: no result may depend on it. */
 export interface Batch<T> {
   readonly kind: 'batch';
   readonly items: readonly T[];
@@ -37,6 +38,18 @@ export interface Barrier {
   readonly idle_ms: number;
   /** The task's event time when the barrier began its way; null before the first event, absent in hand-made ones. */
   readonly watermark_ms?: number | null;
+}
+
+/** How many rows an item holds that is a batch of columns. */
+export const ROWS = Symbol('rows');
+
+const isColumns = (item: unknown): item is { readonly [ROWS]: number } =>
+  typeof item === 'object' && item !== null && ROWS in item;
+
+/** How many things the items of a batch are: items, or, of columns, their rows. Those of a batch are of one kind. */
+export function rowsOf(items: readonly unknown[]): number {
+  if (!isColumns(items[0])) return items.length;
+  return items.reduce<number>((sum, item) => sum + (isColumns(item) ? item[ROWS] : 1), 0);
 }
 
 export function batch<T>(items: readonly T[]): Batch<T> {

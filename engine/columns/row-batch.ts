@@ -1,3 +1,4 @@
+import { ROWS } from '../base/index.ts';
 import type { Dictionary } from './dictionary.ts';
 
 /**
@@ -7,6 +8,7 @@ import type { Dictionary } from './dictionary.ts';
  */
 export type ColumnKind = 'code' | 'hash' | 'number';
 
+/** A column by its name and kind. */
 export interface ColumnSpec {
   readonly name: string;
   readonly kind: ColumnKind;
@@ -124,6 +126,10 @@ export class RowBatch {
     this.dictionary = dictionary;
     this.columns = new Columns(schema.columns, INITIAL_ROWS);
     this.items = new Columns(schema.items, INITIAL_ROWS);
+  }
+
+  get [ROWS](): number {
+    return this.length;
   }
 
   clear(): void {

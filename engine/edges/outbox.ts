@@ -42,6 +42,7 @@ export interface Publisher {
 
 export const OUTBOX_TABLE = 'outbox';
 
+/** Bounds of what is owed to the outside. `max_rows` and `window` are messages, the others ms. */
 export interface OutboxLimits {
   /** Rows owed at most before the task stops taking input, in messages. */
   readonly max_rows: number;

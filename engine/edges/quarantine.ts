@@ -10,6 +10,7 @@ export interface RecordFailure {
   readonly message: string;
 }
 
+/** What becomes of a record whose processing throws. */
 export interface QuarantineOptions {
   /** The dead letter that a record becomes. Its id must follow from the record's place: it may be sent again. */
   readonly letterOf: (record: SourceRecord, failure: RecordFailure) => OutMessage;

@@ -3,6 +3,7 @@ import type { StreamMark } from './stream-mark.ts';
 /** Where a task has got to: the last applied sequence of each partition of each stream. */
 export type Position = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
+/** Bytes [`start`, `end`) of a larger buffer, to be read without a copy. */
 export interface ByteRegion {
   readonly buffer: Uint8Array;
   readonly start: number;
@@ -47,12 +48,14 @@ export interface StreamFacts {
   readonly gaps?: 'count' | 'normal';
 }
 
+/** How much to take at once, and how long to wait for the first of it. */
 export interface Take {
   readonly max: number;
   /** How long to wait for a first record, ms. */
   readonly wait_ms: number;
 }
 
+/** How a source stands towards its stream. */
 export interface SourceState {
   /** Sequence of the newest record in the stream, as far as the source knows. */
   readonly headSequence: number;

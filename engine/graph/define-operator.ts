@@ -7,6 +7,7 @@ import {
   refuseAsync,
   refusePromise,
   refusePromises,
+  rowsOf,
   type Signal,
 } from '../base/index.ts';
 import { MapTable, openTables, type TableSpecs } from '../state/index.ts';
@@ -21,7 +22,7 @@ export const MAIN_OUTPUT = 'main';
 
 /** What an operator or a source has given to one of its outputs. */
 export function emittedBy(metrics: Metrics, operator: string, output: string = MAIN_OUTPUT): Counter {
-  const help = 'Items that an operator or a source gave; of columns, batches';
+  const help = 'Items that an operator or a source gave; of columns, rows';
   return metrics.counter('millrace.operator.emitted', help, { operator, output });
 }
 
@@ -104,7 +105,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       const { eventTime, outputs, failures } = runtime;
       const received = runtime.metrics.counter(
         'millrace.operator.received',
-        'Items that came to an operator; of columns, batches',
+        'Items that came to an operator; of columns, rows',
         { operator: name },
       );
       const emitted = emittedBy(runtime.metrics, name);
@@ -135,14 +136,14 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
         timers,
         emit: (items, nameOf) => {
           if (items.length === 0) return;
-          emitted.add(items.length);
+          emitted.add(rowsOf(items));
           refusePromises(items, said);
           if (trail === undefined) output.next({ kind: 'batch', items });
           else trail.give(items, undefined, nameOf);
         },
         emitTo: (side, items, nameOf) => {
           if (items.length === 0) return;
-          asideBy(side).add(items.length);
+          asideBy(side).add(rowsOf(items));
           refusePromises(items, said);
           if (trail !== undefined) return trail.give(items, side, nameOf);
           // The readers of a side output take what its type says; the tag keeps it from all others.
@@ -248,7 +249,7 @@ function bind<A, B, C, S extends TableSpecs, O extends Sides>(
       const handle = (signal: Signal<A>): void => {
         switch (signal.kind) {
           case 'batch':
-            received.add(signal.items.length);
+            received.add(rowsOf(signal.items));
             // Before the operator that makes the watermark rows expire by the task's.
             if (ordered && !isBehindOwner) advanceTo(maps, eventTime.watermark_ms);
             if (trail === undefined) onBatch(signal.items);

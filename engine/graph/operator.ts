@@ -66,8 +66,10 @@ export interface Timers {
 
 /** Item types by side output. */
 export type Sides = object;
+/** The type of an operator without side outputs. */
 export type NoSides = Readonly<Record<never, never>>;
 
+/** What `start` gets: name, config, state, and the only ways out: to emit, to send, to count. */
 export interface OperatorContext<C, S extends TableSpecs, B, O extends Sides = NoSides> {
   readonly name: string;
   readonly config: C;
@@ -120,6 +122,10 @@ export interface OperatorDoc {
   readonly summary: string;
 }
 
+/**
+ * What an operator does with what comes. All of it is synchronous: a handler that returns a promise ends the task
+ * (`async_function`).
+ */
 export interface Handlers<A> {
   onBatch(items: readonly A[]): void;
   /** The watermark is passed on after it, unless `ownsWatermark`; `delayWatermark_ms` says how much of it. */
@@ -144,6 +150,7 @@ export interface Handlers<A> {
 /** By name, as a person would write it. */
 export type Definition = Readonly<Record<string, string | number | boolean>>;
 
+/** A kind of operator: what it is called, what it keeps, and how it starts. For `defineOperator`. */
 export interface OperatorSpec<A, B, C, S extends TableSpecs, O extends Sides = NoSides> {
   /** What kind of operator it is, e.g. `dedup`. */
   readonly kind: string;

@@ -15,6 +15,7 @@ import { drawTopology } from './topology-drawing.ts';
 import { duplicateName, otherTopology } from './topology-errors.ts';
 import { requireWatermarks } from './watermark-reach.ts';
 
+/** An operator or a source of a topology as data: where it stands, and which tables it keeps. */
 export interface NodeDescription {
   readonly name: string;
   readonly kind: string;
@@ -27,6 +28,7 @@ export interface NodeDescription {
   readonly definedTables?: readonly string[];
 }
 
+/** A topology as data, to be drawn and compared. A node stands behind those that it reads. */
 export interface TopologyDescription {
   readonly name: string;
   readonly nodes: readonly NodeDescription[];
@@ -138,6 +140,7 @@ export class Stream<T, O extends Sides = NoSides> extends Piped<T> {
   }
 }
 
+/** What `topology(name, build)` fills: the graph while it is being built. */
 export class Builder {
   readonly nodes: Node[] = [];
   readonly sources: SourceSpec[] = [];

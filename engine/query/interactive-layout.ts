@@ -68,6 +68,7 @@ export function tableRowCodec<V>(value: Codec<V>): TableRowCodec<V> {
   };
 }
 
+/** A key and one of its windows: [`start_ms`, `end_ms`), ms since the epoch. */
 export interface WindowKey {
   readonly key: string;
   readonly start_ms: number;

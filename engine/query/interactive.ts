@@ -77,8 +77,15 @@ export interface WindowRangeQuery extends Directed {
   readonly limit: number;
 }
 
+/**
+ * What can be asked of a table: one key, a range or a prefix of keys, the windows of one key, or the windows of all.
+ */
 export type TableQuery = KeyQuery | RangeQuery | PrefixQuery | WindowQuery | WindowRangeQuery;
 
+/**
+ * Why a query has no answer: the state is not as far as was asked for, there is no such table, the kind of query is
+ * not known, its bounds or its limit are wrong, or the rows were written by another codec.
+ */
 export type QueryFailure =
   /** The state has not applied the position that the query asks for: try again, or ask another copy. */
   | 'not_up_to_bound'
@@ -91,6 +98,7 @@ export type QueryFailure =
   /** The rows are not what the table's codec or version says. */
   | 'wrong_codec';
 
+/** No answer, and why. `message` is a sentence for a person, `reason` a code for a program. */
 export interface FailedAnswer {
   readonly ok: false;
   readonly reason: QueryFailure;
@@ -106,16 +114,19 @@ interface Answered {
   readonly watermark_ms: number | null;
 }
 
+/** Answer to `{ kind: "key" }`: the value, or undefined where the key has none. */
 export interface KeyAnswer<V> extends Answered {
   /** undefined: there is no row. */
   readonly value: V | undefined;
 }
 
+/** A row: a key and its value. */
 export interface KeyedValue<V> {
   readonly key: string;
   readonly value: V;
 }
 
+/** Answer to `range` and `prefix`: rows in the order of their keys. */
 export interface RowsAnswer<V> extends Answered {
   readonly values: readonly KeyedValue<V>[];
   /**
@@ -125,10 +136,12 @@ export interface RowsAnswer<V> extends Answered {
   readonly next: string | undefined;
 }
 
+/** A row of a window table: key, window, value. */
 export interface WindowedValue<V> extends WindowKey {
   readonly value: V;
 }
 
+/** Answer to `{ kind: "window" }`: the windows of one key, by start and end. */
 export interface WindowsAnswer<V> extends Answered {
   readonly values: readonly WindowedValue<V>[];
   /**
@@ -140,6 +153,7 @@ export interface WindowsAnswer<V> extends Answered {
   readonly next_end_ms: number | undefined;
 }
 
+/** Answer to `{ kind: "windows" }`: windows of all keys, by start, end and key. */
 export interface WindowRangeAnswer<V> extends Answered {
   readonly values: readonly WindowedValue<V>[];
   /**
@@ -157,6 +171,7 @@ interface Answers<V> {
   readonly windows: WindowRangeAnswer<V>;
 }
 
+/** The answer to one query: of its kind, or why there is none. `ok` tells them apart. */
 export type AnswerTo<Q extends TableQuery, V> = FailedAnswer | Answers<V>[Q['kind']];
 
 /** A table to query: its id in the store and how its values are stored. */
@@ -178,6 +193,7 @@ export interface QueryableTable<V> {
   readonly version?: number;
 }
 
+/** How fresh an answer has to be. */
 export interface QueryOptions {
   /** Answer only if at least this has been applied. Other streams in it say nothing here, but one of them has to be this state's. */
   readonly position?: Position;

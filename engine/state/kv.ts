@@ -8,11 +8,13 @@ import { invariant, MillraceError } from '../base/index.ts';
 /** As many as a message has by NATS' default. */
 export const MAX_KEY_BYTES = 1_048_576;
 
+/** A row of a table: bytes by bytes. Valid until the transaction or the snapshot ends. */
 export interface KvEntry {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
 }
 
+/** A range of keys in the order of their bytes: [`start`, `end`), all by default. `limit` is rows. */
 export interface KvRange {
   /** Inclusive. */
   readonly start?: Uint8Array;
@@ -22,6 +24,7 @@ export interface KvRange {
   readonly limit?: number;
 }
 
+/** A table that is read: as it was committed, or, inside a commit, as it stands. */
 export interface KvView {
   /** The value's bytes, valid only until the next call on any table of the store. */
   get(key: Uint8Array): Uint8Array | undefined;
@@ -33,6 +36,7 @@ export interface KvView {
   scan(range?: KvRange): Iterable<KvEntry>;
 }
 
+/** A table that is written, inside a commit. Keys are of 1 byte to 1 MiB (`key_too_long`). */
 export interface KvTable extends KvView {
   /** Only inside `KvStore.transaction`. Key and value are copied. Throws `key_too_long`. */
   put(key: Uint8Array, value: Uint8Array): void;

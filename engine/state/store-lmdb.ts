@@ -31,6 +31,7 @@ const REST_TABLE = '.long-keys';
 const CHECKSUMS_TABLE = '.checksums';
 const HIDDEN: readonly string[] = [REST_TABLE, CHECKSUMS_TABLE];
 
+/** How a store is opened for writing. */
 export interface LmdbOptions {
   /** false trades the fsync of each commit away: only for tests. */
   readonly durable?: boolean;
@@ -255,6 +256,7 @@ interface ReaderRows extends Rows {
   getShared(key: Uint8Array): Uint8Array | undefined;
 }
 
+/** How a store is opened for reading. */
 export interface LmdbReaderOptions {
   /**
    * The writer is a thread of this process. lmdb shares one environment between the threads of a

@@ -12,6 +12,7 @@ export type LogicalRows = (
   sibling: (table: string) => KvView,
 ) => Iterable<Uint8Array>;
 
+/** A table of values by key, cached while it is used, written at barriers. Made by `mapTable`. */
 export interface MapSpec<K extends string | number, V> {
   readonly kind: 'map';
   readonly key: KeyCodec<K>;
@@ -37,6 +38,7 @@ export interface MapSpec<K extends string | number, V> {
   readonly logicalRows?: LogicalRows;
 }
 
+/** A table of bytes by bytes that its operator reads and writes itself, at barriers only. Made by `rawTable`. */
 export interface RawSpec {
   readonly kind: 'raw';
   readonly version: number;
@@ -65,6 +67,7 @@ export interface TableDescription {
 }
 
 // The variance of codecs needs a wide constraint; `TablesOf` gives each table its exact type.
+/** The tables of an operator by name. Another `version` needs a `migrate`, or the start refuses the state. */
 export type TableSpecs = Readonly<Record<string, { readonly kind: 'map' | 'raw'; readonly version: number }>>;
 
 export function describeTable(spec: TableSpecs[string]): TableDescription {

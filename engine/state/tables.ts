@@ -6,6 +6,7 @@ import { type StateChecks, TableChecks } from './table-checks.ts';
 import type { MapSpec, RawSpec, TableSpecs } from './table-specs.ts';
 import { expiryOf, expiryOfDay, TTL_PREFIX_BYTES, TtlSweep, ttlDay } from './ttl.ts';
 
+/** The tables that an operator gets for what its spec names. */
 export type TablesOf<S> = {
   readonly [N in keyof S]: S[N] extends MapSpec<infer K, infer V>
     ? MapTable<K, V>
@@ -319,6 +320,7 @@ export class MapTable<K extends string | number, V> implements Flushable {
   }
 }
 
+/** The part of a map table below one scope. Reads see what was set since the last commit. */
 export interface ScopedMap<K, V> {
   get(key: K): V | undefined;
   /** Marks the row changed, also when `value` is the object that `get` gave. */

@@ -13,6 +13,10 @@ import {
 } from '../state/index.ts';
 import { META_TABLE, readProgress } from './meta.ts';
 
+/**
+ * What a state says, as hashes in hex: equal for equal sets of events, whatever order, batches and restarts they came
+ * in.
+ */
 export interface StateDigest {
   /** SHA-256 over all tables. */
   readonly digest: string;

@@ -13,6 +13,7 @@ export type Enrichment<E> =
   | { readonly status: 'timed_out' }
   | { readonly status: 'failed'; readonly error: MillraceError };
 
+/** How records are looked up before the task takes them. */
 export interface EnrichOptions<E> {
   /** Looks something up for a record. It should stop when the signal is aborted: its time is over. */
   readonly enrich: (record: SourceRecord, signal: AbortSignal) => Promise<E>;
@@ -38,6 +39,10 @@ export function enrichmentOf<E>(record: SourceRecord): Enrichment<E> | undefined
   return enrichments.get(record) as Enrichment<E> | undefined;
 }
 
+/**
+ * A source of looked-up records, with its own numbers: look-ups under way, records held, and look-ups that took too
+ * long or failed.
+ */
 export interface EnrichingSource extends Source {
   enrichments(): {
     readonly in_flight: number;

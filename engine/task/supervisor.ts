@@ -1,5 +1,6 @@
 import { asMillraceError, type Clock, type MillraceError } from '../base/index.ts';
 
+/** What a supervisor's task does: it starts or runs, waits for the next try, has failed for good, or was stopped. */
 export type SupervisedState = 'starting' | 'running' | 'restarting' | 'failed' | 'stopped';
 
 /** One run of a task, wherever it runs. */
@@ -9,6 +10,7 @@ export interface TaskRun {
   stop(): void;
 }
 
+/** What is supervised, and how long it waits between tries, ms; pauses double from the first to the largest. */
 export interface SupervisorOptions {
   /** Starts a run; `running` is to be called once it processes. */
   readonly spawn: (running: () => void) => TaskRun;

@@ -1,6 +1,7 @@
 import { DEFAULT_OUTBOX_LIMITS, type LetterLimits, type OutboxLimits } from '../edges/index.ts';
 import { type ControlLimits, DEFAULT_CONTROL_LIMITS } from './control-state.ts';
 
+/** Bounds of a task's batches and commits. */
 export interface TaskLimits {
   /** Records pushed through the graph at once, at most. */
   readonly batch_max_events: number;

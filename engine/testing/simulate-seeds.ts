@@ -12,6 +12,7 @@ export type Disorder =
   /** Late by less than `max_ms`: nothing is late for who allows that much out-of-orderness. */
   | { readonly timeOf: (message: SimulatedMessage) => number; readonly max_ms: number };
 
+/** What is simulated under many seeds. */
 export interface SeedsOptions {
   readonly topology: () => Topology;
   /** What the disturbed run uses instead, e.g. with small caches. Default: `topology`. */
@@ -49,6 +50,7 @@ export interface SeedsOptions {
   readonly onSeed?: (seed: number, result: SimulationResult) => void;
 }
 
+/** A seed under which the results were others, what was wrong, and the command that runs it again. */
 export interface SeedFailure {
   readonly seed: number;
   readonly problems: readonly string[];
@@ -56,6 +58,7 @@ export interface SeedFailure {
   readonly replay: string;
 }
 
+/** What was simulated, and the first failure. */
 export interface SeedsReport {
   /** Seeds that were run, the failing one included. */
   readonly seeds: number;

@@ -17,6 +17,7 @@ import {
   simulatedHoles,
 } from './simulated-edges.ts';
 
+/** One simulated life of a topology: messages, and how they are disturbed. */
 export interface SimulationOptions {
   /** Called once for each life of the task, as a start of the process would. */
   readonly topology: () => Topology;
@@ -47,6 +48,7 @@ export interface SimulationOptions {
   readonly max_crashes?: number | undefined;
 }
 
+/** What a simulated life came to: the state's digest and the messages, each once. */
 export interface SimulationResult {
   readonly digest: StateDigest;
   /** What the outside received, by message id. */

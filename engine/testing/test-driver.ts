@@ -57,6 +57,7 @@ function movesTime<A, B>(operator: Operator<A, B>): Operator<A, B> {
 
 const START_MS = 1_750_000_000_000;
 
+/** Where a driver begins. Default: an empty state. */
 export interface TestDriverOptions {
   /** What the clock says at first, ms since the epoch. */
   readonly start_ms?: number;

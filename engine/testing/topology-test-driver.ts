@@ -40,6 +40,7 @@ export interface TopologySnapshot {
   readonly control?: ControlSet;
 }
 
+/** Where a driver begins, and what it does with records that fail. Default: an empty state. */
 export interface TopologyTestDriverOptions {
   /** What the clock says at first, ms since the epoch. */
   readonly start_ms?: number;

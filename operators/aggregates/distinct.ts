@@ -17,12 +17,14 @@ const REST_SIZE = 2 ** REST_BITS;
 /** The standard error of an approximate count: 1.04/√m. */
 export const HLL_RELATIVE_ERROR = 1.04 / Math.sqrt(REGISTERS);
 
+/** Hashes, each once: the count is exact. */
 export interface ExactSet {
   readonly kind: 'exact';
   /** Sorted ascending, no repeats. */
   readonly members: Float64Array;
 }
 
+/** Registers of an approximate count, one byte each (Flajolet et al., "HyperLogLog", 2007; Heule et al., 2013). */
 export interface HyperLogLog {
   readonly kind: 'hll';
   readonly registers: Uint8Array;

@@ -13,6 +13,7 @@ export interface Decoded<E> {
   reject(place: RecordPlace, why: Rejection, bytes: Uint8Array): void;
 }
 
+/** Configuration of `decode`. */
 export interface DecodeConfig<E> {
   /** Made once a task, so that it may keep caches. Must not throw for any bytes. */
   readonly decoder: () => (record: SourceRecord, now_ms: number, out: Decoded<E>) => void;

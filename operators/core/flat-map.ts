@@ -1,5 +1,6 @@
 import { defineOperator, type NoPromise, type OperatorDoc, refusePromise } from '../../engine/index.ts';
 
+/** Configuration of `flatMap`: `push` gives an item on, any number of times. */
 export interface FlatMapConfig<A, B> {
   /** Pure: pushes what `item` becomes. */
   readonly each: (item: A, push: (out: B) => void) => NoPromise;

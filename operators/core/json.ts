@@ -11,6 +11,7 @@ import { type Bigints, jsonParser } from './json-numbers.ts';
 
 const DEFAULT_TENANT = 'default';
 
+/** Configuration of `json`: how a message is parsed, and what becomes of one that cannot be. */
 export interface JsonConfig<T, D = never> {
   /**
    * Checks and types the parsed value: a schema (a zod schema is one), or a function that also gets the

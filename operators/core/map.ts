@@ -1,5 +1,6 @@
 import { defineOperator, type Operator, type OperatorDoc, type Synchronous } from '../../engine/index.ts';
 
+/** Configuration of `map`. */
 export interface MapConfig<A, B> {
   /** Pure: what `item` becomes. */
   readonly each: (item: A) => B;

@@ -2,6 +2,7 @@ import { defineOperator, MillraceError, type Operator, type OperatorDoc } from '
 import { fnv1aOfString, mix32 } from './hash.ts';
 import { checkedKey } from './valid-time.ts';
 
+/** Configuration of `sample`: `rate` is the share that is kept, 0 to 1; the same id is always kept or never. */
 export interface SampleConfig<A> {
   /** The share of ids that is passed on, 0 to 1. */
   readonly rate: number;

@@ -1,6 +1,7 @@
 import { defineOperator, MillraceError, type Operator, type OperatorDoc } from '../../engine/index.ts';
 import { TIME_END_MS, wholeTime } from './valid-time.ts';
 
+/** Configuration of `watermark`. */
 export interface WatermarkConfig<E> {
   readonly timeOf: (event: E) => number;
   /** How far behind the newest event time others may still come without being late, ms. */

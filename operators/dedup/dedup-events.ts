@@ -44,6 +44,7 @@ export interface IdentifiedColumns {
   known?: Pick<KnownIds, 'has' | 'timeOf'> | undefined;
 }
 
+/** Configuration of `dedupEvents`. */
 export interface DedupEventsConfig<B> {
   /** Ids kept in memory at a commit, newest first to stay; about 25 bytes each. By default 10,000,000. */
   readonly memory_ids?: number;

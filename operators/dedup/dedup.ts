@@ -23,6 +23,7 @@ export interface Identified {
   readonly time_ms: number;
 }
 
+/** How long ids are known, and what is said of items that are dropped. */
 export interface DedupLimits<E> {
   /** Ids kept in memory at a commit, newest first to stay; about 25 bytes each. By default 1,000,000. */
   readonly memory_ids?: number;
@@ -59,6 +60,7 @@ export interface ByHashConfig<E> extends DedupLimits<E> {
   readonly identify: (event: E) => Identified;
 }
 
+/** Configuration of `dedup`: by an id of the item, or by hashes that are there already. */
 export type DedupConfig<E> = ByIdConfig<E> | ByHashConfig<E>;
 
 /** Items that were dropped: repeats, and those whose id is known with other content. */

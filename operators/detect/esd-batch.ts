@@ -3,6 +3,7 @@ import { SortedWindow, windowCells } from './sorted-window.ts';
 import { stlPeriodic } from './stl.ts';
 import { studentQuantile } from './student.ts';
 
+/** How `seasonalEsd` judges a series: `period` is values a season. */
 export interface SeasonalEsdOptions {
   /** Values of a period, at least 2. */
   readonly period: number;

@@ -4,6 +4,7 @@ import { checkedSetting, codecOf, type JoinFunction } from './join-common.ts';
 import type { JoinInput, JoinLimits, JoinMode, LateRows } from './join-config.ts';
 import { defaultBucket_ms, IntervalJoiner, resultDelay_ms } from './join-interval.ts';
 
+/** Configuration of `intervalJoin`: rows of one key whose times differ by `lower_ms` to `upper_ms`, both included. */
 export type IntervalJoinConfig<L, R, Out> = JoinLimits &
   JoinMode<L, R, Out> & {
     readonly left: JoinInput<L>;

@@ -28,6 +28,7 @@ export type EnrichMode<L, R, Out> = Extract<JoinMode<L, R, Out>, { readonly type
 /** The side output `late`: rows that came after what they belong to was closed. */
 export type LateRows<L, R> = { readonly late: Either<L, R> };
 
+/** Bounds of what a join holds. */
 export interface JoinLimits {
   /**
    * Rows of one key on one side in one time bucket (a window, for a window join), default 1,000,000.

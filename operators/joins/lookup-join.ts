@@ -17,6 +17,7 @@ import {
 } from './join-common.ts';
 import type { EnrichMode, TableInput } from './join-config.ts';
 
+/** Configuration of `lookupJoin`: left rows with the newest row of the table that came before them. */
 export type LookupJoinConfig<L, R, Out> = EnrichMode<L, R, Out> & {
   readonly left: { readonly keyOf: (value: L) => string };
   /** Each row is the row of its key, unless a newer one, by its time, is known. */

@@ -3,6 +3,7 @@ import { checkedKey } from '../core/index.ts';
 import type { JoinFunction } from './join-common.ts';
 import type { EnrichMode } from './join-config.ts';
 
+/** Configuration of `lookup`: rows of memory by key. */
 export type LookupConfig<A, R, Out> = EnrichMode<A, R, Out> & {
   readonly keyOf: (item: A) => string;
   /**

@@ -37,6 +37,7 @@ import {
 } from './join-common.ts';
 import type { EnrichMode, JoinInput, JoinLimits, LateRows, TableInput } from './join-config.ts';
 
+/** Configuration of `temporalJoin`: left rows with the version of the table's row that was valid at their time. */
 export type TemporalJoinConfig<L, R, Out> = JoinLimits &
   EnrichMode<L, R, Out> & {
     readonly left: JoinInput<L>;

@@ -38,6 +38,7 @@ export interface JoinWindow {
   readonly end_ms: number;
 }
 
+/** Configuration of `windowJoin`. */
 export type WindowJoinConfig<L, R, Out> = JoinLimits &
   JoinMode<L, R, Out, [window: JoinWindow]> & {
     readonly left: JoinInput<L>;

@@ -27,6 +27,7 @@ export interface ProcessContext<S, B, O extends Sides = NoSides> {
   };
 }
 
+/** What every configuration of `keyedProcess` has. */
 export interface ProcessCommonConfig<A, S, B, O extends Sides> {
   readonly keyOf: (event: A) => string;
   readonly timeOf?: (event: A) => number;
@@ -67,6 +68,7 @@ export interface ProcessCommonConfig<A, S, B, O extends Sides> {
   onTimer?(time_ms: number, context: ProcessContext<S, B, O>): NoPromise;
 }
 
+/** Configuration of `keyedProcess` whose keys have a state from the beginning. */
 export interface ProcessConfig<A, B, S, O extends Sides = NoSides> extends ProcessCommonConfig<A, S, B, O> {
   /** The state of a key that has none stored. */
   readonly initial: (key: string) => S;

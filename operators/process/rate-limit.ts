@@ -2,6 +2,7 @@ import { type Codec, MillraceError, type Operator, type OperatorDoc } from '../.
 import type { LateEvents } from './process.ts';
 import { makeProcess } from './process-make.ts';
 
+/** Configuration of `rateLimit`. */
 export interface RateLimitConfig<A> {
   readonly keyOf: (event: A) => string;
   /** Event time, whole ms. */

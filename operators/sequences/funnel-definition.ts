@@ -1,6 +1,7 @@
 import { MillraceError } from '../../engine/index.ts';
 import { checkedKey, wholeTime } from '../core/index.ts';
 
+/** A step: its name in results, and which events fill it. */
 export interface FunnelStep<E> {
   readonly name: string;
   readonly matches: (event: E) => boolean;
@@ -11,6 +12,7 @@ export interface FunnelExclusion<E> extends ExclusionSpan {
   readonly matches: (event: E) => boolean;
 }
 
+/** Steps between which an excluded event may not come: their numbers, from 1. */
 export interface ExclusionSpan {
   readonly from: number;
   readonly to: number;
@@ -18,6 +20,9 @@ export interface ExclusionSpan {
   readonly effect: 'drop_attempt' | 'drop_user';
 }
 
+/**
+ * How steps follow one another: in order with anything between them, directly one behind the other, or in any order.
+ */
 export type FunnelOrder = 'ordered' | 'strict' | 'any';
 
 /**
@@ -78,6 +83,7 @@ export interface FunnelDefinition<E> {
   readonly range?: { readonly start_ms: number; readonly end_ms: number };
 }
 
+/** Of which step the event says the group of an attempt; a number is that of a step, from 1. */
 export type FunnelAttribution = 'first_step' | 'last_step' | number;
 
 /** What a funnel keeps of an event: small, and free of the event's type. */
@@ -106,6 +112,7 @@ export interface FunnelRules {
   readonly end_ms: number;
 }
 
+/** A funnel that was checked: its rules, and how it reads an event. */
 export interface CompiledFunnel<E> {
   readonly rules: FunnelRules;
   /** undefined: the event cannot matter. */

@@ -9,6 +9,7 @@ export interface FunnelAttempt {
   readonly group?: string;
 }
 
+/** What became of an attempt: all steps, some of them with time left, or some and the window is over. */
 export type FunnelStatus = 'converted' | 'in_progress' | 'dropped';
 
 /** Where an entity stands. */

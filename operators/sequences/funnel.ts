@@ -37,6 +37,7 @@ export interface FunnelChange extends FunnelResult {
   readonly kind: 'insert' | 'retract';
 }
 
+/** Configuration of `funnel`: a definition, and whose events they are. */
 export interface FunnelConfig<E> extends FunnelDefinition<E> {
   /** The entity; '' for an event that belongs to none. */
   readonly keyOf: (event: E) => string;

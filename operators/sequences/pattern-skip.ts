@@ -2,6 +2,10 @@ import { MillraceError } from '../../engine/index.ts';
 import { isNegated, type PatternStage } from './pattern-builder.ts';
 import { type PartialMatch, picksOf } from './pattern-partial.ts';
 
+/**
+ * Which matches are left out once one was found: none, those that share an event with it, or those that begin with
+ * the same event.
+ */
 export type SkipStrategy = 'noSkip' | 'skipPastLast' | 'skipToNext';
 
 /** To the first or the last event that a match has of a stage. */

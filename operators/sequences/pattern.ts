@@ -26,6 +26,10 @@ import {
 import { checkSkip, type Skip, type SkipStrategy, type SkipTo, skipInWords } from './pattern-skip.ts';
 import { Sequences } from './sequence.ts';
 
+/**
+ * A match: whose, from the time of its first event to that of its last (both included, ms), and its events by the
+ * names of the pattern.
+ */
 export interface PatternMatch<E, N extends string> {
   readonly key: string;
   /** Of the first and of the last event picked. */
@@ -35,6 +39,7 @@ export interface PatternMatch<E, N extends string> {
   readonly events: Matched<E, N>;
 }
 
+/** Configuration of `pattern`. */
 export interface PatternConfig<E, N extends string> {
   readonly pattern: Pattern<E, N>;
   /** Patterns are searched for among the events of one key; '' for an event that belongs to none. */

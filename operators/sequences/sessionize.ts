@@ -2,6 +2,7 @@ import type { Codec, Operator, OperatorDoc } from '../../engine/index.ts';
 import { type LateEvents, makeProcess } from '../process/index.ts';
 import { requireGap } from './session-gap.ts';
 
+/** Configuration of `sessionize`. A session ends when its key has no event for `gap_ms` of event time. */
 export interface SessionizeConfig<A> {
   readonly keyOf: (event: A) => string;
   /** Event time, whole ms. */

@@ -3,6 +3,7 @@ import { type LateEvents, makeProcess } from '../process/index.ts';
 import { requireGap } from './session-gap.ts';
 import type { SessionizeConfig } from './sessionize.ts';
 
+/** Configuration of `sessions`: as `sessionize`, with a bound of the events of one session. */
 export interface SessionsConfig<A> extends SessionizeConfig<A> {
   /** A session of so many events is closed, and another begins: what is kept of a key has a limit. */
   readonly max_events: number;

@@ -18,6 +18,7 @@ export interface CallbackMessage {
 /** Resolves when it is done. What it rejects with is tried again; a `MillraceError` that is not retriable is not. */
 export type Callback = (message: CallbackMessage, signal: AbortSignal) => Promise<void>;
 
+/** How a callback is called: at once, how long, how often. */
 export interface CallbackLimits {
   /** Calls at once; with more than one their order is not kept. */
   readonly max_in_flight: number;

@@ -3,6 +3,7 @@ import { CALLBACK_SUBJECTS } from './callback-publisher.ts';
 import { isSubject, type OutputTables, outputTables, oweBy, type RefusedOutput } from './output.ts';
 import type { OutputConfig } from './to-jetstream.ts';
 
+/** Configuration of `toCallback`. */
 export interface ToCallbackConfig<A> extends OutputConfig<A> {
   /** The name under which the `CallbackPublisher` has the function. By default the operator's. */
   readonly callback?: string;

@@ -4,6 +4,7 @@ import type { SubjectTemplate } from './subject-of.ts';
 
 export type { RefusedOutput } from './output.ts';
 
+/** How an item becomes a message: its body, headers and id. What cannot be one goes to the side output `refused`. */
 export interface OutputConfig<A> {
   /** By default the item as JSON. A string becomes UTF-8. */
   readonly encode?: (item: A) => Uint8Array | string;
@@ -19,6 +20,7 @@ export interface OutputConfig<A> {
   readonly idOf?: (item: A) => string;
 }
 
+/** Configuration of `toJetStream`: where messages go, and in which order they are stored. */
 export interface ToJetStreamConfig<A> extends OutputConfig<A> {
   /** A fixed one, one with parts of the item (`subjectOf`), or a function, of which nothing is known before items come. */
   readonly subject: string | SubjectTemplate<A> | ((item: A) => string);

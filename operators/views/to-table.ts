@@ -26,6 +26,7 @@ import {
 } from '../core/index.ts';
 import { Deletions, forgottenTable } from './deletions.ts';
 
+/** How the values of a table are stored, and what becomes of those of an older version. */
 export interface TableOptions<V> {
   /** How values are stored. By default JSON, trusted to be what was written. */
   readonly codec?: Codec<V>;
@@ -39,6 +40,7 @@ export interface TableOptions<V> {
   readonly cacheRows?: number;
 }
 
+/** Configuration of `toTable`: the row of an item, and which of several items wins. */
 export interface ToTableConfig<A, V = A> extends TableOptions<V> {
   readonly keyOf: (item: A) => string;
   /**

@@ -17,6 +17,7 @@ import {
 } from '../../engine/index.ts';
 import { checkedKey, isRetraction, migrationOf, TIME_END_MS } from '../core/index.ts';
 
+/** Configuration of `toWindowTable`: the row of an item by key and window, and how long it is kept. */
 export interface ToWindowTableConfig<A, V = A> {
   readonly keyOf: (item: A) => string;
   /** The window that the item is a result of; `end_ms` is exclusive. */
@@ -37,6 +38,7 @@ export interface ToWindowTableConfig<A, V = A> {
   readonly cacheRows?: number;
 }
 
+/** Items that a window table does not take. */
 export interface WindowTableSides<A> {
   /** Items whose window is past its retention. */
   readonly late: A;

@@ -14,12 +14,14 @@ export type WindowMode = 'accumulate' | 'discard' | 'retract';
 /** Before the watermark reached the window's end, when it did, or after that. */
 export type PaneKind = 'early' | 'onTime' | 'late';
 
+/** Which result of its window one is: why it was given, and how many came before it. */
 export interface Pane {
   readonly kind: PaneKind;
   /** Numbers the results of one key's window, from 0; a retraction has the number of what it takes back. */
   readonly index: number;
 }
 
+/** What a window comes to for a key. `key` is '' where all events are together. */
 export interface WindowResult<R> {
   readonly key: string;
   readonly window: TimeWindow;
@@ -38,6 +40,7 @@ export type WindowSides<E> = {
   readonly overflow: E;
 };
 
+/** Configuration of `window`. */
 export interface WindowConfig<E, S extends AggregateSpec<E>> {
   /**
    * Which events take an earlier, equal one back (it is subtracted). By default those with `kind: 'retract'`, as windows

@@ -6,12 +6,14 @@ export interface TimeWindow {
   readonly end_ms: number;
 }
 
+/** Made by `tumbling`. Times are ms of event time. */
 export interface TumblingWindow {
   readonly kind: 'tumbling';
   readonly size_ms: number;
   readonly offset_ms: number;
 }
 
+/** Made by `hopping`. Times are ms of event time. */
 export interface HoppingWindow {
   readonly kind: 'hopping';
   readonly size_ms: number;
@@ -19,6 +21,7 @@ export interface HoppingWindow {
   readonly offset_ms: number;
 }
 
+/** Made by `cumulate`. Times are ms of event time. */
 export interface CumulateWindow {
   readonly kind: 'cumulate';
   readonly step_ms: number;
@@ -26,27 +29,32 @@ export interface CumulateWindow {
   readonly offset_ms: number;
 }
 
+/** Made by `global`. */
 export interface GlobalWindow {
   readonly kind: 'global';
 }
 
+/** Made by `session`. `gap_ms` is event time. */
 export interface SessionWindow {
   readonly kind: 'session';
   readonly gap_ms: number;
 }
 
+/** Made by `sliding`. Times are ms of event time. */
 export interface SlidingWindow {
   readonly kind: 'sliding';
   readonly before_ms: number;
   readonly after_ms: number;
 }
 
+/** Made by `countWindow`. `count` is events of a key, `idle_ms` event time. */
 export interface CountWindow {
   readonly kind: 'count';
   readonly count: number;
   readonly idle_ms: number;
 }
 
+/** The kinds of windows. Each is made by a function that checks it (`bad_window`). */
 export type WindowSpec =
   | TumblingWindow
   | HoppingWindow

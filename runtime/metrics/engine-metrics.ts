@@ -52,13 +52,13 @@ const operators: MetricGroup = {
     counter(
       'millrace.operator.received',
       '{item}',
-      'Items that came to an operator; of columns, batches',
+      'Items that came to an operator; of columns, rows',
       'operator',
     ),
     counter(
       'millrace.operator.emitted',
       '{item}',
-      'Items that an operator or a source gave; of columns, batches',
+      'Items that an operator or a source gave; of columns, rows',
       'operator',
       'output',
     ),

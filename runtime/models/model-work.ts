@@ -35,6 +35,7 @@ export const MODEL_WORK = {
 
 export type ModelWork = keyof typeof MODEL_WORK;
 export type TaskOf<W extends ModelWork> = Parameters<(typeof MODEL_WORK)[W]>[0];
+/** What a kind of work gives. */
 export type ResultOf<W extends ModelWork> = ReturnType<(typeof MODEL_WORK)[W]>;
 
 /** What came of one task: some of many may have too little to go by. */

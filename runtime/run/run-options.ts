@@ -1,6 +1,7 @@
 import type { GapChoice, NatsAccess } from '../../connectors/index.ts';
 import type { Publisher, TaskLimits, TopologyChange } from '../../engine/index.ts';
 
+/** Where and how `run` runs a topology. */
 export interface RunOptions {
   /** Where state and, without `natsUrl`, the embedded server's streams lie. */
   readonly dataDir: string;

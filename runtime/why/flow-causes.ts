@@ -33,10 +33,8 @@ export function flowCauses(topology: TopologyDescription, counts: Counts): reado
     const received = counts.received(node.name);
     if (node.kind === 'source' || received === 0) return [];
     const byIdle = counts.of(LATE_BY_IDLE, { operator: node.name });
-    // What comes in columns is received in batches.
-    const events = counts.of(EVENTS, { operator: node.name }) || received;
-    if (byIdle * 2 > events)
-      return [{ ...lateByIdle(node, byIdle, events), place: `operator "${node.name}"` }];
+    if (byIdle * 2 > received)
+      return [{ ...lateByIdle(node, byIdle, received), place: `operator "${node.name}"` }];
     const told = ENDS.has(node.kind)
       ? endCause(topology, node, received, counts)
       : counts.emitted(node.name) > 0 || (node.kind === 'branch' && counts.emittedAnywhere(node.name) > 0)
@@ -52,8 +50,6 @@ const LATE_ORDERS =
   'complete too early, publish events of the past from the oldest on, without a pause of a minute.';
 
 const LATE_BY_IDLE = 'millrace.watermark.late_by_idle';
-
-const EVENTS = 'millrace.watermark.events';
 
 const lateByIdle = ({ name, kind }: NodeDescription, late: number, received: number): Told => ({
   code: 'late_by_idle',

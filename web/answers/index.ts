@@ -1,4 +1,4 @@
-export { type Body, filtersOf, filtersText, patchOf } from './body.ts';
+export { type Body, filtersOf, filtersText, memberOf, patchOf, withMember } from './body.ts';
 export { type Metric, metricOptions, useDimensions, useMetrics } from './catalogue.ts';
 export { DefinitionForm, type FormField } from './definition-form.tsx';
 export { type Definition, type DefinitionAct, Definitions } from './definitions.tsx';

@@ -23,8 +23,12 @@ export interface OperatorState {
 /** An operator with what is known of it. */
 export interface Operator extends TopologyNode {
   readonly of: OperatorState | undefined;
-  /** Items that it gave in a second, between the last two answers; undefined before the second. */
-  readonly rate: number | undefined;
+  /** Events or items that came in a second, between the last two answers; undefined before the second. */
+  readonly came: number | undefined;
+  /** The same of what it gave. */
+  readonly gave: number | undefined;
+  /** How far its event time is behind the newest of all, ms; undefined where either is not known. */
+  readonly behind_ms: number | undefined;
   /** What it put aside, by kind. */
   readonly aside: readonly (readonly [kind: string, count: number])[];
 }
@@ -41,19 +45,27 @@ export const asideOf = (counts: OperatorState['counts']): Operator['aside'] =>
 
 interface Seen {
   readonly time_ms: number;
-  readonly emitted: ReadonlyMap<string, number>;
+  readonly states: ReadonlyMap<string, OperatorState>;
 }
 
 const seenOf = (time: string, states: readonly OperatorState[]): Seen => ({
   time_ms: Date.parse(time),
-  emitted: new Map(states.map(({ name, received, emitted }) => [name, Math.max(received, emitted)])),
+  states: new Map(states.map((state) => [state.name, state])),
 });
 
-/** Items a second between two answers; undefined where the task began anew between them. */
-function rateOf(name: string, before: Seen, now: Seen): number | undefined {
-  const [from, to] = [before.emitted.get(name), now.emitted.get(name)];
+/** A second, between two answers; undefined where the task began anew between them. */
+function rateOf(name: string, of: 'received' | 'emitted', before: Seen, now: Seen): number | undefined {
+  const [from, to] = [before.states.get(name)?.[of], now.states.get(name)?.[of]];
   if (from === undefined || to === undefined || to < from) return undefined;
   return ((to - from) / (now.time_ms - before.time_ms)) * 1_000;
+}
+
+/** The newest event time of any operator, ms. */
+function newestOf(states: readonly OperatorState[]): number {
+  return states.reduce(
+    (newest, { watermark }) => Math.max(newest, watermark === null ? newest : Date.parse(watermark)),
+    Number.NEGATIVE_INFINITY,
+  );
 }
 
 /** The operators with their rates: each answer is compared with the one before it. */
@@ -67,10 +79,20 @@ export function useOperators(
     seen.current = [seen.current?.[1], seenOf(time, states)];
   }
   const [before, now] = seen.current ?? [];
-  const by = new Map(states.map((state) => [state.name, state]));
+  const rate = (name: string, of: 'received' | 'emitted'): number | undefined =>
+    before === undefined || now === undefined ? undefined : rateOf(name, of, before, now);
+  const newest_ms = newestOf(states);
   return nodes.map((node) => {
-    const of = by.get(node.name);
-    const rate = before === undefined || now === undefined ? undefined : rateOf(node.name, before, now);
-    return { ...node, of, rate, aside: of === undefined ? [] : asideOf(of.counts) };
+    const of = now?.states.get(node.name);
+    const watermark = of?.watermark ?? null;
+    return {
+      ...node,
+      of,
+      // Nothing comes to a source: it gives what it read.
+      came: rate(node.name, node.inputs.length === 0 ? 'emitted' : 'received'),
+      gave: rate(node.name, 'emitted'),
+      behind_ms: watermark === null ? undefined : newest_ms - Date.parse(watermark),
+      aside: of === undefined ? [] : asideOf(of.counts),
+    };
   });
 }

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import {
   Badge,
   type Column,
+  formatAge,
   formatBytes,
   formatRate,
   formatTime,
@@ -12,7 +13,8 @@ import {
 import { zone } from '../state/index.ts';
 import { type Operator, type OperatorState, type TopologyNode, useOperators } from './operators.ts';
 
-const NODE_HEIGHT = 66;
+/** Name, kind, facts, and what was put aside. */
+const NODE_HEIGHT = 84;
 const [NODE_MIN_WIDTH, NODE_MAX_WIDTH] = [118, 190];
 const GAP_Y = 16;
 /** Between columns: less where many stand in a narrow room. */
@@ -79,14 +81,29 @@ const shortened = (text: string, width: number): string => {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 };
 
-const factsOf = ({ rate, of }: Operator): string =>
-  [rate === undefined ? '' : formatRate(rate), of?.size_bytes ? formatBytes(of.size_bytes) : '']
+/** What stands in its box: how much comes, how much of it waits, how large it is. */
+function factsOf({ came, of, behind_ms = 0 }: Operator, lag: number | undefined): string {
+  return [
+    came === undefined ? '' : formatRate(came),
+    lag === undefined ? '' : `${formatValue(lag, 'count', null, true)} wait`,
+    behind_ms > 0 ? `${formatAge(behind_ms)} behind` : '',
+    of?.size_bytes ? formatBytes(of.size_bytes) : '',
+  ]
     .filter((one) => one !== '')
     .join(' · ');
+}
 
-function Node({ node, box, width }: { readonly node: Placed; readonly box: Box; readonly width: number }) {
+interface NodeProps {
+  readonly node: Placed;
+  readonly box: Box;
+  readonly width: number;
+  /** Messages that wait in the stream of a source. */
+  readonly lag: number | undefined;
+}
+
+function Node({ node, box, width, lag }: NodeProps) {
   const { name, kind, aside } = node;
-  const lines = [name, kind, aside.length > 0 ? asideText(node) : factsOf(node)];
+  const lines = [name, kind, factsOf(node, lag), ...(aside.length > 0 ? [asideText(node)] : [])];
   return (
     <g class={`node${aside.length > 0 ? ' bad' : ''}`}>
       <rect {...box} width={width} height={NODE_HEIGHT} rx="8" />
@@ -94,7 +111,7 @@ function Node({ node, box, width }: { readonly node: Placed; readonly box: Box; 
         <text
           key={String(at)}
           {...{ x: box.x + 10, y: box.y + 20 + at * 18 }}
-          class={at === 0 ? 'name' : at === 2 && aside.length > 0 ? 'bad' : 'quiet'}
+          class={at === 0 ? 'name' : at === 3 ? 'bad' : 'quiet'}
         >
           {shortened(text, width)}
         </text>
@@ -117,8 +134,12 @@ const columnsOf = (choose: (name: string) => void): readonly Column<Operator>[] 
   },
   { title: 'Kind', value: ({ kind }) => kind },
   {
-    ...{ title: 'Rate', isNumber: true, value: ({ rate }) => rate },
-    show: ({ rate }) => (rate === undefined ? '–' : formatRate(rate)),
+    ...{ title: 'In', isNumber: true, value: ({ came }) => came },
+    show: ({ came }) => (came === undefined ? '–' : formatRate(came)),
+  },
+  {
+    ...{ title: 'Out', isNumber: true, value: ({ gave }) => gave },
+    show: ({ gave }) => (gave === undefined ? '–' : formatRate(gave)),
   },
   {
     ...{ title: 'Came', isNumber: true, value: ({ of }) => of?.received },
@@ -131,6 +152,10 @@ const columnsOf = (choose: (name: string) => void): readonly Column<Operator>[] 
   {
     ...{ title: 'Watermark', value: ({ of }) => of?.watermark },
     show: ({ of }) => formatTime(of?.watermark, zone.value, true),
+  },
+  {
+    ...{ title: 'Behind', isNumber: true, value: ({ behind_ms }) => behind_ms },
+    show: ({ behind_ms }) => (behind_ms === undefined ? '–' : formatAge(behind_ms)),
   },
   {
     ...{ title: 'Rows', isNumber: true, value: ({ of }) => of?.rows },
@@ -151,16 +176,19 @@ interface TopologyProps {
   readonly states: readonly OperatorState[];
   /** When the states were so. */
   readonly time: string;
+  /** Messages that wait in the streams; null where nobody knows. */
+  readonly lag: number | null;
 }
 
-/** The operators as a graph and a table, each with its rate, watermark, state and what it put aside. */
-export function Topology({ nodes, states, time }: TopologyProps) {
+/** The operators as a graph and a table, each with its rates, lag, watermark, state and what it put aside. */
+export function Topology({ nodes, states, time, lag }: TopologyProps) {
   const chosen = useSignal<string | null>(null);
   const { element, width: room } = useWidth<HTMLElement>();
   const operators = useOperators(nodes, states, time);
   const all = placed(operators);
   const by = new Map(all.map((node) => [node.name, node]));
   const { isDown, width, boxOf, full } = layoutOf(all, room);
+  const sources = nodes.filter(({ inputs }) => inputs.length === 0).length;
   const one = chosen.value === null ? undefined : by.get(chosen.value);
   const choose = (name: string): void => {
     chosen.value = chosen.value === name ? null : name;
@@ -183,7 +211,14 @@ export function Topology({ nodes, states, time }: TopologyProps) {
             }),
           )}
           {all.map((node) => (
-            <Node key={node.name} node={node} box={boxOf(node)} width={width} />
+            <Node
+              key={node.name}
+              node={node}
+              box={boxOf(node)}
+              width={width}
+              // What waits is known of all sources together.
+              lag={lag !== null && sources === 1 && node.inputs.length === 0 ? lag : undefined}
+            />
           ))}
         </svg>
       </section>

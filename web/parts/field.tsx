@@ -62,6 +62,10 @@ function useDraft(value: string, change: (value: string) => void) {
       draft.value = null;
       change(event.currentTarget.value);
     },
+    // Typed back to what it was, it is no change for the browser: nothing is being written any more all the same.
+    onBlur: () => {
+      draft.value = null;
+    },
   };
 }
 

@@ -19,10 +19,12 @@ export {
   type Unit,
 } from './format.ts';
 export { JsonForm } from './json-form.tsx';
+export { type Reserve, reservedHeight } from './kept-height.ts';
 export { Link } from './link.tsx';
+export { LiveSign } from './live-sign.tsx';
 export { Menu } from './menu.tsx';
 export { NameDialog } from './name-dialog.tsx';
 export { Badge, Copyable, Empty, Problem } from './notes.tsx';
 export { type Column, sheetOf, Table } from './table.tsx';
-export { Tile } from './tile.tsx';
+export { Tile, Waiting } from './tile.tsx';
 export { useWidth } from './width.ts';

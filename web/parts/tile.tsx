@@ -5,6 +5,7 @@ import { type Answered, type AnswerMeta, type ApiRequest, asCurl } from '../api/
 import { now, range } from '../state/index.ts';
 import { type Sheet, saveCsv, savePng } from './download.ts';
 import { formatAge, formatTime } from './format.ts';
+import { type Reserve, useKeptHeight } from './kept-height.ts';
 import { Menu } from './menu.tsx';
 import { Copyable, copyText, Problem } from './notes.tsx';
 
@@ -18,8 +19,8 @@ interface TileProps<T> {
   readonly sheet?: (data: T) => Sheet;
   /** Whether it has a picture to save. */
   readonly hasPicture?: boolean;
-  /** Whether it will be about as high as a picture: its place is kept until it is there. */
-  readonly isTall?: boolean;
+  /** How high what is shown will be, about: its place is kept until it is there. A picture has one by itself. */
+  readonly reserve?: Reserve;
   /** Columns of the grid of 12 that it takes. */
   readonly span?: 3 | 4 | 6 | 8 | 12;
   readonly actions?: ComponentChildren;
@@ -40,7 +41,7 @@ export function Tile<T>({
   request,
   sheet,
   hasPicture,
-  isTall,
+  reserve,
   span = 12,
   actions,
   children,
@@ -74,6 +75,7 @@ export function Tile<T>({
   };
   const shown = typeof children === 'function' ? (data === undefined ? null : children(data)) : children;
   const isFirst = answer !== undefined && data === undefined && answer.problem === undefined;
+  const height_px = useKeptHeight(title, frame, answer !== undefined && data !== undefined, reserve);
   return (
     <section class={`tile span-${span}`} ref={frame} aria-busy={answer?.isLoading ?? false}>
       <header>
@@ -84,16 +86,32 @@ export function Tile<T>({
       {answer?.problem !== undefined && <Problem problem={answer.problem} again={answer.again} />}
       {uncopied.value !== undefined && <Copyable text={uncopied.value} />}
       {isFirst ? (
-        <div
-          class={hasPicture === true || isTall === true ? 'waiting tall' : 'waiting'}
-          role="status"
-          aria-label={`${title} is loading`}
-        />
+        <Waiting key="waiting" label={`${title} is loading`} height_px={height_px} isTall={hasPicture} />
       ) : (
         shown
       )}
       {answer !== undefined && data !== undefined && <Freshness answer={answer} meta={metaOf(data)} />}
     </section>
+  );
+}
+
+interface WaitingProps {
+  readonly label: string;
+  /** Default: a few lines. */
+  readonly height_px?: number | undefined;
+  /** As a chart. */
+  readonly isTall?: boolean | undefined;
+}
+
+/** The place of what is asked for and not there yet. */
+export function Waiting({ label, height_px, isTall }: WaitingProps) {
+  return (
+    <div
+      class={isTall === true ? 'waiting tall' : 'waiting'}
+      {...(height_px === undefined ? {} : { style: { minHeight: `${height_px}px` } })}
+      role="status"
+      aria-label={label}
+    />
   );
 }
 

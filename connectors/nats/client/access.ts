@@ -38,6 +38,7 @@ export interface NatsAccess {
   readonly streams?: StreamPlacement;
 }
 
+/** A server, and how one gets in. `url` may name several, with commas. */
 export interface NatsServer extends NatsAccess {
   /** One URL or several with commas, e.g. `nats://host:4222`; `tls://` asks for TLS. */
   readonly url: string;

@@ -6,8 +6,10 @@ import { accessOptions, type NatsAccess, type NatsServer } from './access.ts';
 import { refusedWith } from './first-word.ts';
 import { describe } from './nats-errors.ts';
 
+/** Whether the server can be reached; a connection that is lost comes again by itself, one that was closed does not. */
 export type LinkStatus = 'connected' | 'disconnected' | 'closed';
 
+/** How `connectNats` connects. `name` is what the server shows of the connection. */
 export interface LinkOptions extends NatsServer {
   /** Shown in the server's list of connections. */
   readonly name: string;

@@ -36,6 +36,7 @@ export {
   servicePermissions,
 } from './permissions.ts';
 export { isStreamTaking, lookAtStream, type StreamLook } from './stream-look.ts';
+export { smallerText } from './stream-room.ts';
 export {
   ANOMALIES_STREAM,
   checkServerVersion,

@@ -10,6 +10,7 @@ const API_CODES = {
   storageExceeded: 10047,
   memoryExceeded: 10028,
   resourcesExceeded: 10023,
+  noPeers: 10005,
   /** Of status 500, though the server will never take it. */
   invalidConfig: 10052,
   consumersFull: 10026,
@@ -43,7 +44,11 @@ export const isRefusedRequest = (thrown: unknown): boolean =>
 
 /** The server has no room for so large a stream. */
 export const isNoRoom = (thrown: unknown): boolean =>
-  hasCode(thrown, API_CODES.storageExceeded, API_CODES.memoryExceeded, API_CODES.resourcesExceeded);
+  hasCode(thrown, API_CODES.storageExceeded, API_CODES.memoryExceeded);
+
+/** A cluster has no place for a stream: no server has the room, or servers are away or coming up. */
+export const isNotPlaced = (thrown: unknown): boolean =>
+  hasCode(thrown, API_CODES.resourcesExceeded, API_CODES.noPeers);
 
 /** A stream or an account has as many consumers as it may. */
 export const isConsumersFull = (thrown: unknown): boolean => hasCode(thrown, API_CODES.consumersFull);

@@ -15,12 +15,15 @@ import {
   describe,
   isNameInUse,
   isNoRoom,
+  isNotPlaced,
   isRefusedRequest,
   isStreamNotFound,
   isSubjectsOverlap,
 } from './nats-errors.ts';
+import { addStream, smallerText } from './stream-room.ts';
 import { covers, requirePatterns, requireStreamName } from './subjects.ts';
 
+/** A stream as it has to be: it is made so where it is not there. */
 export interface StreamSpec extends Pick<StreamPlacement, 'placement'> {
   readonly name: string;
   readonly subjects: readonly string[];
@@ -76,8 +79,6 @@ export interface EnsuredStreams {
   readonly warnings: readonly string[];
 }
 
-/** A stream is not made smaller than this for want of room, bytes. */
-const MIN_STREAM_BYTES = 1024 ** 2;
 /** Bound of one request to the JetStream API, ms. */
 export const API_TIMEOUT_MS = 5_000;
 const MINIMUM_SERVER = [2, 10] as const;
@@ -148,7 +149,7 @@ export async function ensureStream(
   return { facts: factsOf(info), warnings: checkStream(info.config, spec) };
 }
 
-/** As `spec` says; where the server has no room for so many bytes, of half as many, and so on. */
+/** As `spec` says, but of less bytes where the server has no room for so many. */
 async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promise<StreamInfo> {
   try {
     return await manager.streams.info(spec.name);
@@ -156,7 +157,7 @@ async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promis
     if (!isStreamNotFound(error)) throw error;
   }
   try {
-    return await manager.streams.add({
+    return await addStream(manager, {
       name: spec.name,
       subjects: [...spec.subjects],
       retention: RetentionPolicy.Limits,
@@ -179,11 +180,7 @@ async function findOrCreate(manager: JetStreamManager, spec: StreamSpec): Promis
         error,
       );
     }
-    if (isNoRoom(error) && spec.max_bytes > MIN_STREAM_BYTES) {
-      const max_bytes = Math.max(MIN_STREAM_BYTES, Math.floor(spec.max_bytes / 2));
-      return await findOrCreate(manager, { ...spec, max_bytes });
-    }
-    if (isRefusedRequest(error) || isNoRoom(error)) {
+    if (isRefusedRequest(error) || isNoRoom(error) || isNotPlaced(error)) {
       throw new MillraceError(
         'stream_refused',
         `The server does not make the stream "${spec.name}" for ${spec.subjects.join(', ')}: ${describe(error)}. ` +
@@ -242,14 +239,8 @@ function checkStream(config: StreamConfig, spec: StreamSpec): string[] {
       `has ${config.num_replicas} replicas, and ${spec.replicas} are asked for: "nats stream edit" changes it.`,
     );
   }
-  if (config.max_bytes > 0 && config.max_bytes < spec.max_bytes) {
-    const [has, asked] = [config.max_bytes, spec.max_bytes].map(
-      (bytes) => `${Math.floor(bytes / 1024 ** 2)} MiB`,
-    );
-    warn(
-      `keeps ${has}, less than the ${asked} asked for: give the server more room, then "nats stream edit".`,
-    );
-  }
+  const smaller = smallerText(config, spec.max_bytes);
+  if (smaller !== undefined) warnings.push(smaller);
   if (config.max_msgs_per_subject > 0) {
     warn(`keeps only ${config.max_msgs_per_subject} messages a subject: older ones go before they are read.`);
   }
@@ -272,7 +263,10 @@ const conflict = (name: string, what: string, cause?: unknown): MillraceError =>
     { cause },
   );
 
-/** Creates a stream if it is not there; false when it is, however it is set. */
+/**
+ * Creates a stream if it is not there, of less bytes where the server has no room for so many; false when it is there,
+ * however it is set.
+ */
 export async function createStream(
   manager: JetStreamManager,
   config: Partial<StreamConfig> & { readonly name: string },
@@ -284,7 +278,7 @@ export async function createStream(
     if (!isStreamNotFound(error)) throw error;
   }
   try {
-    await manager.streams.add(config);
+    await addStream(manager, config);
     return true;
   } catch (error) {
     // Another process was faster.

@@ -1,5 +1,9 @@
 import { MillraceError } from '../../../engine/index.ts';
 
+/**
+ * Codes of `NatsServerError`: no server was found or could be had, the one that was named cannot run, it did not
+ * start, or another process has its store.
+ */
 export type NatsServerErrorCode =
   | 'nats_server_unavailable'
   | 'nats_server_bin_unusable'

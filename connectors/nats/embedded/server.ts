@@ -41,6 +41,7 @@ export interface StartOptions {
   readonly onExit?: (exit: ProcessExit) => void;
 }
 
+/** A server that runs as a child process. */
 export interface NatsServerHandle {
   /** `nats://127.0.0.1:<port>` */
   readonly url: string;

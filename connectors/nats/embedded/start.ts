@@ -13,6 +13,7 @@ import {
 } from './users.ts';
 import type { ProcessExit } from './watchdog.ts';
 
+/** How `startEmbeddedNats` starts its server. */
 export interface EmbeddedNatsOptions {
   /** The streams go to `<dataDir>/nats`, the server's log to `<dataDir>/nats.log`. */
   readonly dataDir: string;

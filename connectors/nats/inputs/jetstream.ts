@@ -7,8 +7,13 @@ import {
 } from '../../../engine/index.ts';
 import { requirePatterns, requireStreamName } from '../client/index.ts';
 
+/**
+ * What a source does where its stream has removed what was not read: the task stops (`position_before_stream`), or
+ * goes on and counts it.
+ */
 export type GapChoice = 'stop' | 'skip';
 
+/** How a stream is read as the source of a topology. */
 export interface JetStreamInputOptions {
   /** Of the node in the topology; default: the stream's name in lower case. */
   readonly name?: string;

@@ -93,6 +93,10 @@ function checkMessage(message: object): void {
   }
 }
 
+/**
+ * What became of messages: their sequences in the stream, in the order of the call, and how many the stream had
+ * already.
+ */
 export interface PublishResult {
   /** The highest of `sequences`; 0 of no messages. */
   readonly lastSequence: number;
@@ -102,6 +106,7 @@ export interface PublishResult {
   readonly duplicates: number;
 }
 
+/** Bounds of an `EventPublisher`: what is under way, and how long it is tried. */
 export interface EventPublisherLimits {
   /** Publishes without an answer, of all calls together, in messages. */
   readonly window_messages: number;

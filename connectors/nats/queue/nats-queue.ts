@@ -32,11 +32,16 @@ const NO_MESSAGE = 10_037;
 
 /**
  * The queue of a stream. A `QueueStream` is made where it is not there, also later, when it was deleted; the name of
- * one is a stream that others look after, to be worked on.
+ * one is a stream that others look after, to be worked on. `warn` hears it where the stream keeps less than it should.
  */
-export async function openMessageQueue(link: NatsLink, stream: QueueStream | string): Promise<MessageQueue> {
+export async function openMessageQueue(
+  link: NatsLink,
+  stream: QueueStream | string,
+  warn?: (sentence: string) => void,
+): Promise<MessageQueue> {
   const queue = new NatsMessageQueue(link, stream);
-  await queue.ensure();
+  const smaller = await queue.ensure();
+  if (smaller !== undefined) warn?.(smaller);
   return queue;
 }
 
@@ -53,9 +58,11 @@ class NatsMessageQueue implements MessageQueue {
     this.#client = jetStreamOf(link);
   }
 
-  async ensure(): Promise<void> {
+  /** A sentence where its stream keeps less than it should. */
+  async ensure(): Promise<string | undefined> {
     const stream = this.#stream;
-    if (stream !== undefined) await this.#reaching(() => ensureQueueStream(this.#link, stream));
+    if (stream === undefined) return undefined;
+    return await this.#reaching(() => ensureQueueStream(this.#link, stream));
   }
 
   async append({

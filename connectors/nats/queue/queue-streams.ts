@@ -1,6 +1,13 @@
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream';
 import { nanos } from 'nats';
-import { createStream, type NatsLink, openManager, placed, placementOf } from '../client/index.ts';
+import {
+  createStream,
+  type NatsLink,
+  openManager,
+  placed,
+  placementOf,
+  smallerText,
+} from '../client/index.ts';
 
 /** A stream that only Millrace writes, as a queue. It forgets the oldest beyond each of its limits. */
 export interface QueueStream {
@@ -52,8 +59,11 @@ export const SINKS_STREAM: QueueStream = {
   max_bytes: 1024 ** 3,
 };
 
-/** Makes the stream where it is not there, and leaves it as it is where it is. */
-export async function ensureQueueStream(link: NatsLink, stream: QueueStream): Promise<void> {
+/**
+ * Makes the stream where it is not there, smaller where the server has no room for it, and leaves it as it is where it
+ * is. Returns a sentence where it keeps less than it should.
+ */
+export async function ensureQueueStream(link: NatsLink, stream: QueueStream): Promise<string | undefined> {
   const { replicas = 1, ...placement } = placed(link, { replicas: 1 });
   const config: Partial<StreamConfig> & { readonly name: string } = {
     name: stream.name,
@@ -71,5 +81,7 @@ export async function ensureQueueStream(link: NatsLink, stream: QueueStream): Pr
     ...placementOf(placement),
     allow_direct: true,
   };
-  await createStream(await openManager(link), config);
+  const manager = await openManager(link);
+  await createStream(manager, config);
+  return smallerText((await manager.streams.info(stream.name)).config, stream.max_bytes);
 }

@@ -32,6 +32,7 @@ import { checkContinuity } from './stream-continuity.ts';
 import { marksOf, StreamTrail } from './stream-trail.ts';
 import { SubjectFilter } from './subject-filter.ts';
 
+/** Which stream a `JetStreamSource` reads, and by which connection. */
 export interface JetStreamSourceOptions {
   readonly link: NatsLink;
   readonly stream: string;
@@ -46,6 +47,7 @@ export interface JetStreamSourceOptions {
   readonly sink?: RecordSink;
 }
 
+/** How a source reads: what it holds, how often its consumer had to be made anew, and its last problem. */
 export interface SourceDiagnostics {
   readonly buffered_messages: number;
   readonly buffered_bytes: number;

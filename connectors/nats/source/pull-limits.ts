@@ -1,3 +1,4 @@
+/** Bounds of what is asked for and held, in messages, bytes and ms. */
 export interface PullLimits {
   /** Records received and not taken, and asked for, in messages. */
   readonly buffer_max_messages: number;

@@ -14,6 +14,7 @@ import type { NatsServer } from '../client/index.ts';
 import { newRing, RingReader } from './record-ring.ts';
 import type { SourceThreadOrder, SourceThreadReport, SourceThreadRequest } from './source-thread.ts';
 
+/** Which stream a `ThreadedSource` reads, and from which server. */
 export interface ThreadedSourceOptions extends NatsServer {
   readonly stream: string;
   /** The partition's name in positions; default `0`. */

@@ -3,6 +3,7 @@ import type { RowHistory } from '../backfill/index.ts';
 import type { CubeDefinition } from './definition.ts';
 import type { OwnReader, RowReader } from './row-reader.ts';
 
+/** Configuration of `cubes`. */
 export interface CubesConfig {
   readonly schema: LogSchema;
   readonly cubes: readonly CubeDefinition[];

@@ -11,8 +11,10 @@ import { FactKey } from './fact-key.ts';
 import { type Fact, FactTable, factTableSpec, MAX_SLOTS } from './fact-table.ts';
 
 export type { Fact } from './fact-table.ts';
+/** The facts of an entity by slot; undefined where nothing has said one. */
 export type FactRecord<P> = (Fact<P> | undefined)[];
 
+/** A kind of entity of which facts are kept: how many there are of each, and which events say them. */
 export interface EntityDefinition<E> {
   /** Keys the entity's table. */
   readonly name: string;
@@ -39,11 +41,13 @@ export interface FactChange<P> {
   readonly record: Readonly<FactRecord<P>>;
 }
 
+/** An event with the facts that it changed. */
 export interface WithFacts<E, P> {
   readonly event: E;
   readonly changes: readonly FactChange<P>[];
 }
 
+/** Configuration of `keyedFacts`. */
 export interface KeyedFactsConfig<E, P> {
   readonly entities: readonly EntityDefinition<E>[];
   /**

@@ -18,6 +18,7 @@ import {
   verifyLog,
 } from '../../../engine/index.ts';
 
+/** Configuration of `eventLog`. */
 export interface EventLogConfig {
   readonly schema: LogSchema;
   /** Table of the texts behind the codes: with it `state verify` compares rows with their digests. */

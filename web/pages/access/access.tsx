@@ -175,7 +175,7 @@ function Roles() {
   const request = { path: '/roles', params: { limit: 200 } };
   const answer = useAnswer<{ readonly roles: readonly Role[] }>(request);
   return (
-    <Tile title="Roles" answer={answer} request={request}>
+    <Tile title="Roles" answer={answer} request={request} reserve={[713, 293]}>
       {({ roles }) => (
         <Table label="Roles" columns={ROLES} rows={roles} keyOf={({ role, name }) => role ?? name ?? ''} />
       )}
@@ -212,7 +212,7 @@ function Settings() {
     answer.again();
   };
   return (
-    <Tile title="Settings of the tenant" answer={answer} request={request}>
+    <Tile title="Settings of the tenant" answer={answer} request={request} reserve={[443, 221]}>
       {(data) => {
         const own = Object.fromEntries(Object.entries(data).filter(([name]) => !FIXED.has(name)));
         if (!may('settings:write')) return <Copyable text={JSON.stringify(own, null, 2)} />;

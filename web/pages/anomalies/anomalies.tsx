@@ -1,12 +1,13 @@
 import { useSignal } from '@preact/signals';
 import { type Definition, Definitions, metricOptions, useMetrics } from '../../answers/index.ts';
-import { type AnswerMeta, may, useAnswer, useLive } from '../../api/index.ts';
+import { type Answered, type AnswerMeta, may, useAnswer, useLive } from '../../api/index.ts';
 import {
   Badge,
   type Column,
   Empty,
   formatTime,
   formatValue,
+  LiveSign,
   Problem,
   Select,
   sheetOf,
@@ -30,14 +31,33 @@ interface Anomaly extends Found {
 
 const KIND = { low: 'quiet', medium: 'warn', high: 'bad' } as const;
 
+interface LookedProps {
+  readonly id: string;
+  readonly listed: Answered<{ readonly anomalies: readonly Anomaly[] }>;
+}
+
+/** The cause of the one that the address names, also where it is none of those that are listed. */
+function Looked({ id, listed: { data, problem } }: LookedProps) {
+  const known = data?.anomalies.find((one) => one.id === id);
+  const isListed = data === undefined && problem === undefined ? undefined : known !== undefined;
+  const request = isListed === false ? { path: `/anomalies/${encodeURIComponent(id)}` } : null;
+  const answer = useAnswer<Found>(request);
+  const found = known ?? answer.data;
+  if (found !== undefined) return <Cause found={found} />;
+  return (
+    <Tile title="Where it comes from" answer={answer} request={request} reserve={[260, 180]}>
+      {null}
+    </Tile>
+  );
+}
+
 /** What was unusual, as it happens, with its cause. */
 export function Anomalies() {
   const { params } = place.value;
   const request = { path: '/anomalies', params: { limit: 100, severity: params.severity } };
   const answer = useAnswer<{ readonly anomalies: readonly Anomaly[]; readonly meta?: AnswerMeta }>(request);
   const action = useAction<unknown>();
-  const looked = answer.data?.anomalies.find(({ id }) => id === params.anomaly);
-  const isLive = useSignal(false);
+  const isLive = useSignal<boolean | undefined>(undefined);
   const options = metricOptions(useMetrics().metrics);
   const stored = useAnswer<{ readonly rules: readonly Definition[] }>({
     path: '/anomalies/rules',
@@ -100,9 +120,7 @@ export function Anomalies() {
         sheet={({ anomalies }) => sheetOf(columns.slice(0, 5), anomalies)}
         actions={
           <>
-            <span class={`live ${isLive.value ? 'on' : 'off'}`} role="status">
-              {isLive.value ? 'live' : 'waiting for what comes'}
-            </span>
+            <LiveSign isOpen={isLive.value} />
             <Select
               title="At least"
               value={params.severity ?? ''}
@@ -127,7 +145,7 @@ export function Anomalies() {
           </>
         )}
       </Tile>
-      {looked !== undefined && <Cause key={looked.id} found={looked} />}
+      {params.anomaly !== undefined && <Looked key={params.anomaly} id={params.anomaly} listed={answer} />}
       <RuleSeries />
       <Definitions
         title="Rules"

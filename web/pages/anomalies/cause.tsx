@@ -25,6 +25,7 @@ export interface Found {
   readonly rule_id: string | null;
   readonly metric: string | null;
   readonly start: string;
+  readonly text: string;
   readonly currency?: string | null;
   readonly group?: Where;
 }
@@ -140,9 +141,10 @@ export function Cause({ found }: { readonly found: Found }) {
   );
   const { metrics } = useMetrics();
   return (
-    <Tile title="Where it comes from" answer={answer} request={request}>
+    <Tile title="Where it comes from" answer={answer} request={request} reserve={[260, 180]}>
       {(data) => (
         <>
+          <p>{found.text}</p>
           <p>
             {sumText(data, metrics.get(data.metric)?.unit, found.currency)}. Looked at{' '}
             {data.dimensions.join(', ')}.

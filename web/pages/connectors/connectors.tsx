@@ -1,8 +1,9 @@
-import { type Definition, Definitions } from '../../answers/index.ts';
+import { type Definition, Definitions, memberOf, metricOptions, useMetrics } from '../../answers/index.ts';
 import { useAnswer } from '../../api/index.ts';
-import { Badge, formatTime, formatValue } from '../../parts/index.ts';
-import { zone } from '../../state/index.ts';
+import { Badge, formatTime, formatValue, type Options } from '../../parts/index.ts';
+import { range, zone } from '../../state/index.ts';
 import { CONNECTOR, CONNECTOR_FIELDS, WEBHOOK, WEBHOOK_FIELDS } from './connector-fields.ts';
+import { destinationText, sinkFields, sinkOf, toldText } from './sink-fields.ts';
 
 interface Status {
   readonly health: 'starting' | 'ok' | 'waiting' | 'failed' | 'paused';
@@ -14,6 +15,17 @@ interface Status {
 
 const AGAIN_MS = 5_000;
 const KIND = { ok: 'good', starting: 'quiet', waiting: 'warn', paused: 'quiet', failed: 'bad' } as const;
+
+/** Connectors that name a cluster of Kafka. */
+function useKafka(): Options {
+  const { data } = useAnswer<{ readonly connectors: readonly Definition[] }>({
+    path: '/connectors',
+    params: { limit: 200 },
+  });
+  return (data?.connectors ?? [])
+    .filter(({ type }) => type === 'kafka')
+    .map(({ id, name }) => [id, name] as const);
+}
 
 /** What comes in from other systems, and what goes out to them. */
 export function Connectors() {
@@ -50,9 +62,21 @@ export function Connectors() {
         permission="definitions:write"
         none="Nothing is written to other systems. A sink writes results, anomalies or restated buckets."
         columns={[
-          { title: 'Type', value: ({ type, destination }) => String(type ?? JSON.stringify(destination)) },
+          { title: 'Tells', isWide: true, value: toldText },
+          { title: 'To', value: destinationText },
+          { title: 'State', value: ({ enabled }) => (enabled === false ? 'off' : 'on') },
         ]}
-        acts={[{ title: 'Run now', request: ({ id }) => ({ method: 'POST', path: `/sinks/${id}/run` }) }]}
+        acts={[
+          {
+            ...{
+              title: 'Run now',
+              isFor: ({ source }) => memberOf({ source }, 'source.query') !== undefined,
+            },
+            request: ({ id }) => ({ method: 'POST', path: `/sinks/${id}/run` }),
+          },
+        ]}
+        template={sinkOf(range.value.start)}
+        fields={sinkFields(range.value.start, metricOptions(useMetrics().metrics), useKafka())}
       />
       <Definitions
         title="Webhooks"

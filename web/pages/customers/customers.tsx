@@ -73,6 +73,7 @@ export function Customers() {
     <div class="grid">
       <Tile
         title={against === 'f' ? 'Recency and frequency' : 'Recency and money'}
+        reserve={[480, 633]}
         answer={scored}
         request={rfm}
         hasPicture
@@ -103,6 +104,7 @@ export function Customers() {
       </Tile>
       <Tile
         title="Segments by recency, frequency, money"
+        reserve={[633, 633]}
         answer={scored}
         request={rfm}
         span={6}
@@ -119,6 +121,7 @@ export function Customers() {
       </Tile>
       <Tile
         title="Lifetime value by cohort"
+        reserve={[146, 128]}
         answer={valued}
         request={ltv}
         sheet={({ cohorts, currency }) => ({

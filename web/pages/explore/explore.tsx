@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import {
+  type Definition,
   Definitions,
   filtersOf,
   filtersText,
@@ -31,7 +32,7 @@ import {
 } from '../../parts/index.ts';
 import { GRANULARITIES, granularityFor, headOf, place, range, setParams, zone } from '../../state/index.ts';
 
-import { METRIC, METRIC_FIELDS } from './metric-fields.ts';
+import { METRIC, metricFields } from './metric-fields.ts';
 
 /** Lines of a chart; the others are in the table. */
 const LINES_MAX = 8;
@@ -120,10 +121,10 @@ export function Explore() {
               Save …
             </button>
           )}
-          {found?.description !== undefined && (
-            <p class="hint">Counts {found.description.replaceAll('`', '')}</p>
-          )}
         </div>
+        <p class="hint about">
+          {found?.description !== undefined && `Counts ${found.description.replaceAll('`', '')}`}
+        </p>
       </Tile>
       <Tile
         title={title}
@@ -143,11 +144,11 @@ export function Explore() {
         none="None is defined. A metric of your own counts, adds up or divides events that you choose; it is answered from history at once."
         columns={[
           { title: 'Type', value: ({ type }) => String(type) },
-          { title: 'Event', value: ({ event }) => [event].flat().join(', ') },
+          { title: 'Of', value: countedText },
           { title: 'Filters', value: ({ filters }) => filtersText(filters) },
         ]}
         template={METRIC}
-        fields={METRIC_FIELDS}
+        fields={metricFields(metricOptions(metrics))}
       />
       {isSaving.value && (
         <Save
@@ -160,6 +161,16 @@ export function Explore() {
       )}
     </div>
   );
+}
+
+/** What a metric counts; of a ratio its two parts. */
+function countedText({ event, numerator, denominator }: Definition): string {
+  if (numerator === undefined) return [event ?? []].flat().join(', ');
+  return [numerator, denominator]
+    .map((part) =>
+      typeof part === 'string' ? part : countedText({ ...(part as Definition), numerator: undefined }),
+    )
+    .join(' ÷ ');
 }
 
 interface ResultProps {

@@ -9,9 +9,12 @@ import {
   formatValue,
   Input,
   Problem,
+  type Reserve,
+  reservedHeight,
   Select,
   Tile,
   useAction,
+  Waiting,
 } from '../../parts/index.ts';
 import { headOf, place, range, setParams, zone } from '../../state/index.ts';
 import { WhatIf } from './what-if.tsx';
@@ -57,6 +60,8 @@ interface Prediction {
 /** Groups of the past that are asked for: as many as a model may have on a page. */
 const GROUPS_MAX = 1_000;
 
+const RESERVE: Reserve = [402, 379];
+
 /** What will probably come, with intervals, and what would change it. */
 export function Forecast() {
   const request = { path: '/models', params: { limit: 100 } };
@@ -71,6 +76,7 @@ export function Forecast() {
     <div class="grid">
       <Tile
         title="Forecast"
+        reserve={RESERVE}
         answer={models}
         request={request}
         actions={
@@ -124,7 +130,8 @@ function Predicted({ model }: { readonly model: Model }) {
   // What was and what is expected are of the same group, or nothing of what was is shown.
   const buckets =
     past.data?.groups.find(({ key }) => group && keyText(key) === keyText(group.key))?.buckets ?? [];
-  if (group === undefined || past.data === undefined) return <div class="waiting" />;
+  if (group === undefined || past.data === undefined)
+    return <Waiting label="The forecast is loading" height_px={reservedHeight(RESERVE)} />;
   const begins = Date.parse(group.points[0]?.time ?? '');
   const known = buckets.filter(({ time }) => Date.parse(time) < begins);
   const blank = known.map(() => null);

@@ -104,7 +104,7 @@ export function Generations() {
   ];
   return (
     <div class="grid">
-      <Tile title="Generations" answer={answer} request={request}>
+      <Tile title="Generations" answer={answer} request={request} reserve={[66, 66]}>
         {({ generations }) => (
           <>
             {action.problem !== undefined && <Problem problem={action.problem} />}

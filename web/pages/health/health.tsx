@@ -68,7 +68,7 @@ export function Health() {
         title="Service"
         answer={health}
         request={{ path: '/health' }}
-        isTall
+        reserve={[366, 345]}
         span={6}
         actions={
           health.data !== undefined && (
@@ -92,19 +92,23 @@ export function Health() {
           </>
         )}
       </Tile>
-      <Tile title="Events" answer={found} request={{ path: '/diagnostics' }} isTall span={6}>
+      <Tile title="Events" answer={found} request={{ path: '/diagnostics' }} reserve={[266, 345]} span={6}>
         {(data) => <Counts data={data} />}
       </Tile>
-      <Tile title="Topology" answer={found} hasPicture>
-        {({ topology, operators, time }) => (
-          <Topology nodes={topology.nodes} states={operators} time={time} />
+      <Tile title="Topology" answer={found} hasPicture reserve={[1_070, 770]}>
+        {({ topology, operators, time, ingest }) => (
+          <Topology
+            nodes={topology.nodes}
+            states={operators}
+            {...{ time, lag: ingest[0]?.lag_messages ?? null }}
+          />
         )}
       </Tile>
       <DeadLetters />
       <Tile title="Types that no metric counts" answer={found} span={6}>
         {({ uncounted_types }) => <Uncounted found={uncounted_types} />}
       </Tile>
-      <Tile title="Lost by the broker" answer={gaps} request={{ path: '/gaps' }} span={6}>
+      <Tile title="Lost by the broker" answer={gaps} reserve={[80, 80]} request={{ path: '/gaps' }} span={6}>
         {({ messages_missing, messages_resolved }) => (
           <div class="figures">
             <Figure title="Messages missing" unit="count" value={messages_missing} />

@@ -113,6 +113,7 @@ export function Jobs() {
       {may('exports:create') && <Export done={answer.again} />}
       <Tile
         title="Jobs"
+        reserve={[180, 180]}
         answer={answer}
         request={request}
         sheet={({ jobs }) => sheetOf(columns.slice(0, 5), jobs)}

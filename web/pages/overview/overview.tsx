@@ -18,6 +18,7 @@ import {
   Figure,
   formatTime,
   formatValue,
+  LiveSign,
   type Sheet,
   Tile,
 } from '../../parts/index.ts';
@@ -87,6 +88,7 @@ export function Overview() {
     <div class="grid">
       <Tile
         title="Key figures"
+        reserve={[366, 184]}
         answer={summary}
         request={summed}
         sheet={sheetOfSummary}
@@ -140,6 +142,7 @@ function Most({ by, name, metric, unit, title, head, turn }: MostProps) {
   return (
     <Tile
       title={`${title} by ${name.toLowerCase()}`}
+      reserve={[245, 307]}
       answer={answer}
       request={request}
       span={4}
@@ -171,9 +174,16 @@ function Most({ by, name, metric, unit, title, head, turn }: MostProps) {
   );
 }
 
+interface Connection {
+  /** Undefined before it was open. */
+  readonly isOpen: boolean | undefined;
+  /** The watermark, as it was told last. */
+  readonly newest: string | null;
+}
+
 /** Asks again when the service says that events were counted. */
-function useLiveAnswers(again: () => void): { readonly isOpen: boolean; readonly newest: string | null } {
-  const isOpen = useSignal(false);
+function useLiveAnswers(again: () => void): Connection {
+  const isOpen = useSignal<boolean | undefined>(undefined);
   const newest = useSignal<string | null>(null);
   const asked_ms = useSignal(0);
   const seen = useSignal<number | null>(null);
@@ -208,12 +218,11 @@ function useLiveAnswers(again: () => void): { readonly isOpen: boolean; readonly
   return { isOpen: isOpen.value, newest: newest.value };
 }
 
-function Live({ isOpen, newest }: { readonly isOpen: boolean; readonly newest: string | null }) {
+function Live({ isOpen, newest }: Connection) {
   return (
-    <span class={`live ${isOpen ? 'on' : 'off'}`} role="status">
-      {isOpen ? 'live' : 'not connected, coming again'}
-      {newest !== null && ` · events until ${formatTime(newest, zone.value, true)}`}
-    </span>
+    <LiveSign isOpen={isOpen}>
+      {newest !== null && <span> · events until {formatTime(newest, zone.value, true)}</span>}
+    </LiveSign>
   );
 }
 

@@ -112,7 +112,7 @@ export function Returns() {
   const fraud = useAnswer<FraudAnswer>(flagged);
   return (
     <div class="grid">
-      <Tile title="Returns" answer={returns} request={returned}>
+      <Tile title="Returns" answer={returns} request={returned} reserve={[187, 80]}>
         {({ totals }) => (
           <div class="figures">
             <Figure title="Orders" unit="count" value={totals.orders} />
@@ -123,7 +123,7 @@ export function Returns() {
           </div>
         )}
       </Tile>
-      <Tile title="Why it comes back" answer={returns} span={4}>
+      <Tile title="Why it comes back" answer={returns} span={4} reserve={[152, 513]}>
         {({ reasons }) =>
           reasons.length === 0 ? (
             <Empty>Nothing came back in this range.</Empty>
@@ -142,6 +142,7 @@ export function Returns() {
       </Tile>
       <Tile
         title="What comes back"
+        reserve={[513, 513]}
         answer={returns}
         request={returned}
         span={8}
@@ -153,6 +154,7 @@ export function Returns() {
       </Tile>
       <Tile
         title="Refunds"
+        reserve={[614, 337]}
         answer={refunds}
         request={refunded}
         sheet={({ drivers }) => ({
@@ -191,6 +193,7 @@ export function Returns() {
       </Tile>
       <Tile
         title="Fraud"
+        reserve={[557, 505]}
         answer={fraud}
         request={flagged}
         sheet={({ ip_clusters }) => sheetOf(CLUSTERS, ip_clusters.clusters)}

@@ -34,13 +34,13 @@ export function Operate() {
   const states = useAnswer<Operators>(request, { refresh_ms: AGAIN_MS });
   return (
     <div class="grid">
-      <Tile title="Task" answer={health} request={{ path: '/health' }}>
+      <Tile title="Task" answer={health} request={{ path: '/health' }} reserve={[200, 140]}>
         {(data) => <Task health={data} operators={states.data} />}
       </Tile>
       <Tile title="Operators" answer={states} request={request} hasPicture>
-        {({ operators, time }) =>
+        {({ operators, time, lag }) =>
           described.data === undefined ? null : (
-            <Topology nodes={described.data.nodes} states={operators} time={time} />
+            <Topology nodes={described.data.nodes} states={operators} {...{ time, lag }} />
           )
         }
       </Tile>
