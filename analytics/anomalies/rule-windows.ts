@@ -1,4 +1,4 @@
-import type { WindowGrid } from '../../operators/index.ts';
+import { evenGrid, type WindowGrid } from '../../operators/index.ts';
 import { DAY_MS, type Zone } from '../query/index.ts';
 import type { RuleWindow } from './rule-schema.ts';
 
@@ -39,11 +39,7 @@ export function windowsOf(window: RuleWindow, zone: Zone): RuleWindows {
   const learned = LEARNED[window];
   const pulse_ms = width_ms < HOUR_MS ? MINUTE_MS : 5 * MINUTE_MS;
   if (window !== '1d' || zone.id === 'UTC') {
-    const grid = {
-      indexOf: (time_ms: number) => Math.floor(time_ms / width_ms),
-      startOf: (index: number) => index * width_ms,
-    };
-    return { grid, width_ms, learned, pulse_ms, bucket_ms: width_ms };
+    return { grid: evenGrid(width_ms), width_ms, learned, pulse_ms, bucket_ms: width_ms };
   }
   const grid = {
     indexOf: (time_ms: number) => dayOf(zone, time_ms),

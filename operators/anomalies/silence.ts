@@ -1,4 +1,4 @@
-import type { WindowGrid } from './watched-rule.ts';
+import type { WindowGrid } from '../windows/index.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

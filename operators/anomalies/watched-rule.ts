@@ -1,11 +1,6 @@
 import type { Detector, Verdict } from '../detect/index.ts';
 import type { WantedCube } from '../views/cubes/index.ts';
-
-/** Windows of time, numbered: each ends where the next one starts. */
-export interface WindowGrid {
-  indexOf(time_ms: number): number;
-  startOf(index: number): number;
-}
+import type { WindowGrid } from '../windows/index.ts';
 
 /** Whether a window is below or above what was expected. */
 export type Direction = 'low' | 'high';

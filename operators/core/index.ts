@@ -8,6 +8,7 @@ export * from './lift.ts';
 export * from './map.ts';
 export * from './retraction.ts';
 export * from './sample.ts';
+export * from './take-batch.ts';
 export * from './valid-time.ts';
 export * from './value-migration.ts';
 export * from './watermark.ts';

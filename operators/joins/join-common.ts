@@ -1,4 +1,12 @@
-import { ByteWriter, type Codec, MillraceError, type NameOf, trustedJsonCodec } from '../../engine/index.ts';
+import {
+  ByteWriter,
+  type Codec,
+  type Either,
+  MillraceError,
+  type NameOf,
+  trustedJsonCodec,
+} from '../../engine/index.ts';
+import { takeBatch } from '../core/index.ts';
 
 /** The user's function of a mode, for an operator that calls it only as the mode allows. */
 export type JoinFunction<L, R, Out, Rest extends readonly unknown[] = []> = (
@@ -16,6 +24,22 @@ const OUTPUT_MAX_ITEMS = 4_096;
 interface JoinEmit<T> {
   readonly isFollowed: boolean;
   emit(items: readonly T[], nameOf?: NameOf<T>): void;
+}
+
+/** How a join takes a row of each side; true: it is late. */
+interface JoinTaking<L, R> {
+  left(value: L): boolean;
+  right(value: R): boolean;
+}
+
+/** Takes the rows of a batch, each by its side; those that are late. */
+export function takeRows<L, R>(
+  items: readonly Either<L, R>[],
+  { left, right }: JoinTaking<L, R>,
+): readonly Either<L, R>[] {
+  return takeBatch(items, (item) =>
+    (item.input === 'left' ? left(item.value) : right(item.value)) ? 'late' : 'taken',
+  ).late;
 }
 
 /** Collects results and hands them on in bounded batches. */

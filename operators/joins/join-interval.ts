@@ -12,6 +12,7 @@ import {
   nameOfMatch,
   nameOfRow,
   type OrderedRow,
+  takeRows,
 } from './join-common.ts';
 import type { JoinInput, JoinLimits, LateRows } from './join-config.ts';
 
@@ -81,11 +82,10 @@ export class IntervalJoiner<L, R, Out> implements Handlers<Either<L, R>> {
   }
 
   onBatch(items: readonly Either<L, R>[]): void {
-    const late: Either<L, R>[] = [];
-    for (const item of items) {
-      const isLate = item.input === 'left' ? this.#onLeft(item.value) : this.#onRight(item.value);
-      if (isLate) late.push(item);
-    }
+    const late = takeRows(items, {
+      left: (value) => this.#onLeft(value),
+      right: (value) => this.#onRight(value),
+    });
     this.#output.flush();
     if (late.length === 0) return;
     this.#late.add(late.length);

@@ -12,6 +12,7 @@ import {
   stringKey,
 } from '../../engine/index.ts';
 import { checkedKey, checkedTime } from '../core/index.ts';
+import { evenGrid, type WindowGrid } from '../windows/index.ts';
 import {
   type BufferEntry,
   JOIN_ROWS,
@@ -32,6 +33,7 @@ import {
   JoinOutput,
   nameOfRow,
   type OrderedRow,
+  takeRows,
   type Version,
   versionCodec,
 } from './join-common.ts';
@@ -116,6 +118,7 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
   readonly #late: Counter;
   readonly #missing: Counter;
   readonly #bucket_ms: number;
+  readonly #buckets: WindowGrid;
   readonly #retainStep_ms: number;
   readonly #reached: Reached;
   /** A left row waits until the watermark less the lateness has passed its bucket. */
@@ -128,13 +131,14 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
     const { config, state, name, metrics } = context;
     this.#context = context;
     this.#bucket_ms = config.bucket_ms ?? DEFAULT_BUCKET_MS;
+    this.#buckets = evenGrid(this.#bucket_ms);
     this.delayWatermark_ms = this.#bucket_ms + (config.allowedLateness_ms ?? 0);
     const limit = config.max_entries_per_key ?? DEFAULT_MAX_ENTRIES_PER_KEY;
     const buffers = joinBuffers<L, R>(state, name, limit, `buckets of ${this.#bucket_ms} ms`);
     this.#left = buffers.left;
     this.#right = buffers.right;
     this.#reached = buffers.reached;
-    this.#closed = Math.floor(this.#reached.time_ms / this.#bucket_ms);
+    this.#closed = this.#buckets.indexOf(this.#reached.time_ms);
     this.#current = state.current.scope('current');
     this.#join = config.join as JoinFunction<L, R, Out>;
     this.#leftCodec = codecOf(config.left);
@@ -163,11 +167,10 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
   }
 
   onBatch(items: readonly Either<L, R>[]): void {
-    const late: Either<L, R>[] = [];
-    for (const item of items) {
-      const isLate = item.input === 'left' ? this.#onLeft(item.value) : this.#onRight(item.value);
-      if (isLate) late.push(item);
-    }
+    const late = takeRows(items, {
+      left: (value) => this.#onLeft(value),
+      right: (value) => this.#onRight(value),
+    });
     if (late.length === 0) return;
     this.#late.add(late.length);
     this.#context.emitTo('late', late);
@@ -177,7 +180,7 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
   #onLeft(value: L): boolean {
     const { left } = this.#context.config;
     const time_ms = checkedTime(left.timeOf(value), this.#context.name);
-    const bucket = Math.floor(time_ms / this.#bucket_ms);
+    const bucket = this.#buckets.indexOf(time_ms);
     if (bucket < this.#closed) return true;
     this.#left.append(bucket, checkedKey(left.keyOf(value)), { time_ms, value, matched: false });
     return false;
@@ -187,7 +190,7 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
   #onRight(value: R): boolean {
     const { right } = this.#context.config;
     const time_ms = checkedTime(right.timeOf(value), this.#context.name);
-    const bucket = Math.floor(time_ms / this.#bucket_ms);
+    const bucket = this.#buckets.indexOf(time_ms);
     const key = checkedKey(right.keyOf(value));
     if (bucket < this.#closed) {
       this.#advance(key, { time_ms, value }, Number.NEGATIVE_INFINITY);
@@ -223,7 +226,7 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
 
   onWatermark(watermark_ms: number): void {
     const { retain_ms, allowedLateness_ms = 0 } = this.#context.config;
-    const closed = Math.floor(this.#reached.advance(watermark_ms - allowedLateness_ms) / this.#bucket_ms);
+    const closed = this.#buckets.indexOf(this.#reached.advance(watermark_ms - allowedLateness_ms));
     if (closed > this.#closed) {
       this.#closed = closed;
       const due = new Set([...this.#left.before(closed), ...this.#right.before(closed)]);
@@ -236,7 +239,7 @@ class TemporalJoin<L, R, Out> implements Handlers<Either<L, R>> {
     for (const key of expiring) {
       const version = this.#current.get(key);
       if (version === undefined) continue;
-      if (version.time_ms + retain_ms < this.#closed * this.#bucket_ms) this.#current.delete(key);
+      if (version.time_ms + retain_ms < this.#buckets.startOf(this.#closed)) this.#current.delete(key);
       // The timer was an older version's, or set for a shorter retention.
       else this.#remind(key, version, watermark_ms);
     }

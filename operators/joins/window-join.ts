@@ -8,6 +8,7 @@ import {
   type OperatorDoc,
 } from '../../engine/index.ts';
 import { checkedKey, checkedTime } from '../core/index.ts';
+import { evenGrid, type WindowGrid } from '../windows/index.ts';
 import {
   type BufferEntry,
   JOIN_ROWS,
@@ -29,6 +30,7 @@ import {
   nameOfMatch,
   nameOfRow,
   type OrderedRow,
+  takeRows,
 } from './join-common.ts';
 import type { JoinInput, JoinLimits, JoinMode, LateRows } from './join-config.ts';
 
@@ -96,8 +98,7 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
   readonly #right: JoinBuffer<R>;
   readonly #join: JoinFunction<L, R, Out, [JoinWindow]>;
   readonly #output: JoinOutput<Out>;
-  readonly #size_ms: number;
-  readonly #offset_ms: number;
+  readonly #windows: WindowGrid;
   readonly #late: Counter;
   readonly #reached: Reached;
   /** The oldest row of a result lies in the oldest window that is open. */
@@ -111,11 +112,12 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
     this.#context = context;
     this.#join = config.join as JoinFunction<L, R, Out, [JoinWindow]>;
     this.#output = new JoinOutput(context);
-    this.#size_ms = config.size_ms;
-    this.delayWatermark_ms = config.size_ms + (config.allowedLateness_ms ?? 0);
-    this.#offset_ms = offsetIn(config.size_ms, config.offset_ms);
+    const { size_ms } = config;
+    const offset_ms = offsetIn(size_ms, config.offset_ms);
+    this.#windows = evenGrid(size_ms, offset_ms);
+    this.delayWatermark_ms = size_ms + (config.allowedLateness_ms ?? 0);
     const limit = config.max_entries_per_key ?? DEFAULT_MAX_ENTRIES_PER_KEY;
-    const layout = `windows of ${this.#size_ms} ms from ${this.#offset_ms} ms on`;
+    const layout = `windows of ${size_ms} ms from ${offset_ms} ms on`;
     const buffers = joinBuffers<L, R>(state, name, limit, layout);
     this.#left = buffers.left;
     this.#right = buffers.right;
@@ -134,23 +136,22 @@ class WindowJoin<L, R, Out> implements Handlers<Either<L, R>> {
 
   /** Windows are numbered so that the one that holds the time 0 is not below 0. */
   #numberOf(time_ms: number): number {
-    return Math.floor((time_ms - this.#offset_ms) / this.#size_ms) + 1;
+    return this.#windows.indexOf(time_ms) + 1;
   }
 
   #windowOf(number: number): JoinWindow {
-    const start_ms = (number - 1) * this.#size_ms + this.#offset_ms;
+    const start_ms = this.#windows.startOf(number - 1);
     if (this.#window.start_ms !== start_ms || this.#window.end_ms === 0) {
-      this.#window = { start_ms, end_ms: start_ms + this.#size_ms };
+      this.#window = { start_ms, end_ms: this.#windows.startOf(number) };
     }
     return this.#window;
   }
 
   onBatch(items: readonly Either<L, R>[]): void {
-    const late: Either<L, R>[] = [];
-    for (const item of items) {
-      const isLate = item.input === 'left' ? this.#onLeft(item.value) : this.#onRight(item.value);
-      if (isLate) late.push(item);
-    }
+    const late = takeRows(items, {
+      left: (value) => this.#onLeft(value),
+      right: (value) => this.#onRight(value),
+    });
     this.#output.flush();
     if (late.length === 0) return;
     this.#late.add(late.length);

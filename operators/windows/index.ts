@@ -1,5 +1,6 @@
 export * from './trigger.ts';
 export * from './window.ts';
+export * from './window-grid.ts';
 export {
   byKey,
   type Pane,

@@ -1,8 +1,9 @@
 import { ByteReader, ByteWriter, type Codec } from '../../engine/index.ts';
+import type { Taken } from '../core/index.ts';
 import { KeyedWindows } from './window-keyed.ts';
 import { byKey, resultOf, type WindowOutput, type WindowResult } from './window-types.ts';
 import type { WakingRow } from './window-wakes.ts';
-import type { Taken, Windower } from './windower.ts';
+import type { Windower } from './windower.ts';
 import type { CountWindow } from './windows.ts';
 
 interface Waiting {

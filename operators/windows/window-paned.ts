@@ -1,8 +1,9 @@
 import type { MapTable, ScopedMap } from '../../engine/index.ts';
+import type { Taken } from '../core/index.ts';
 import type { WindowControl } from './window-control.ts';
 import { firePane, newPanedRow, type PanedRow } from './window-pane.ts';
 import { byKey, isClosed, type WindowOutput, type WindowPlan, type WindowResult } from './window-types.ts';
-import type { Taken, Windower } from './windower.ts';
+import type { Windower } from './windower.ts';
 import {
   type AlignedSpec,
   type AlignedWindows,

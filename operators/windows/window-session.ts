@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter, Codec } from '../../engine/index.ts';
+import type { Taken } from '../core/index.ts';
 import { KeyedWindows } from './window-keyed.ts';
 import {
   firePane,
@@ -17,7 +18,7 @@ import {
   type WindowResult,
 } from './window-types.ts';
 import type { WakingRow } from './window-wakes.ts';
-import type { Taken, Windower } from './windower.ts';
+import type { Windower } from './windower.ts';
 import type { SessionWindow, TimeWindow } from './windows.ts';
 
 interface Session extends PanedRow {

@@ -1,5 +1,5 @@
 import type { MapTable, ScopedMap } from '../../engine/index.ts';
-import { isTime } from '../core/index.ts';
+import { isTime, type Taken } from '../core/index.ts';
 import { AMENDED, type WindowControl } from './window-control.ts';
 import {
   byKey,
@@ -9,7 +9,7 @@ import {
   type WindowPlan,
   type WindowResult,
 } from './window-types.ts';
-import type { Taken, Windower } from './windower.ts';
+import type { Windower } from './windower.ts';
 import {
   type AlignedSpec,
   type AlignedWindows,

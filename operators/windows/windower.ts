@@ -1,17 +1,14 @@
 import type { Handlers } from '../../engine/index.ts';
-import { isTime } from '../core/index.ts';
+import { isTime, type Taken, takeBatch } from '../core/index.ts';
 import type { WindowControl } from './window-control.ts';
 import type { WindowOutput, WindowPlan, WindowResult } from './window-types.ts';
-
-/** What became of an event: its windows have it, all of them are closed, or a limit on open ones keeps it out. */
-export type Taken = 'taken' | 'late' | 'overflow';
 
 /**
  * One kind of windows: which of them an event goes into, and what they give as time moves. What all kinds do alike
  * with batches and watermarks is `Windowing`. Rows and control are the state; whatever else is kept follows from them.
  */
 export interface Windower<E> {
-  /** Puts an event into its windows. What that gives at once, early or late, goes to `results`. */
+  /** Puts an event into its windows; late where all of them are closed. What that gives at once, early or late, goes to `results`. */
   add(event: E, time_ms: number, results: WindowResult<unknown>[]): Taken;
   /** Time has moved: gives out what that completes, by end and key, and lets go of what can change no more. */
   advance(before_ms: number, time_ms: number, emit: WindowOutput<E>['emit']): void;
@@ -46,15 +43,11 @@ export class Windowing<E> implements Handlers<E> {
 
   onBatch(events: readonly E[]): void {
     const { timeOf, max_uncommitted_rows } = this.#plan;
-    const late: E[] = [];
-    const overflow: E[] = [];
     const results: WindowResult<unknown>[] = [];
-    for (const event of events) {
+    const { late, overflow } = takeBatch(events, (event) => {
       const time_ms = timeOf(event);
-      const taken = isTime(time_ms) ? this.#windower.add(event, time_ms, results) : 'late';
-      if (taken === 'late') late.push(event);
-      else if (taken === 'overflow') overflow.push(event);
-    }
+      return isTime(time_ms) ? this.#windower.add(event, time_ms, results) : 'late';
+    });
     this.#output.emit(results);
     this.#output.late(late);
     this.#output.overflow(overflow);

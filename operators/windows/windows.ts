@@ -1,4 +1,5 @@
 import { MillraceError } from '../../engine/index.ts';
+import { evenGrid, type WindowGrid } from './window-grid.ts';
 
 /** The half-open span of event time [start_ms, end_ms), ms since the epoch; may begin before 1970. */
 export interface TimeWindow {
@@ -172,7 +173,7 @@ function bad(message: string): MillraceError {
  */
 export interface AlignedWindows {
   readonly slice_ms: number;
-  readonly offset_ms: number;
+  readonly slices: WindowGrid;
   /** Ends of windows are this far apart. */
   readonly every_ms: number;
   /** The first and last end of the windows that contain a slice. */
@@ -189,7 +190,7 @@ export function alignedWindows(spec: AlignedSpec): AlignedWindows {
       const { size_ms, offset_ms } = spec;
       return {
         slice_ms: size_ms,
-        offset_ms,
+        slices: evenGrid(size_ms, offset_ms),
         every_ms: size_ms,
         firstEnd: (slice) => slice + size_ms,
         lastEnd: (slice) => slice + size_ms,
@@ -201,7 +202,7 @@ export function alignedWindows(spec: AlignedSpec): AlignedWindows {
       const slice_ms = gcd(size_ms, hop_ms);
       return {
         slice_ms,
-        offset_ms,
+        slices: evenGrid(slice_ms, offset_ms),
         every_ms: hop_ms,
         firstEnd: (slice) => ceilTo(slice + slice_ms - size_ms, hop_ms, offset_ms) + size_ms,
         lastEnd: (slice) => floorTo(slice, hop_ms, offset_ms) + size_ms,
@@ -212,7 +213,7 @@ export function alignedWindows(spec: AlignedSpec): AlignedWindows {
       const { size_ms, step_ms, offset_ms } = spec;
       return {
         slice_ms: step_ms,
-        offset_ms,
+        slices: evenGrid(step_ms, offset_ms),
         every_ms: step_ms,
         firstEnd: (slice) => slice + step_ms,
         lastEnd: (slice) => floorTo(slice, size_ms, offset_ms) + size_ms,
@@ -223,7 +224,7 @@ export function alignedWindows(spec: AlignedSpec): AlignedWindows {
       const { start_ms, end_ms } = ALL_TIME;
       return {
         slice_ms: Number.POSITIVE_INFINITY,
-        offset_ms: start_ms,
+        slices: { indexOf: () => 0, startOf: (index) => (index <= 0 ? start_ms : end_ms) },
         every_ms: end_ms,
         firstEnd: () => end_ms,
         lastEnd: () => end_ms,
@@ -234,9 +235,8 @@ export function alignedWindows(spec: AlignedSpec): AlignedWindows {
 }
 
 /** The start of the slice that a time is in. */
-export function sliceOf({ slice_ms, offset_ms }: AlignedWindows, time_ms: number): number {
-  if (slice_ms === Number.POSITIVE_INFINITY) return offset_ms;
-  return floorTo(time_ms, slice_ms, offset_ms);
+export function sliceOf({ slices }: AlignedWindows, time_ms: number): number {
+  return slices.startOf(slices.indexOf(time_ms));
 }
 
 function floorTo(time_ms: number, step_ms: number, offset_ms: number): number {
