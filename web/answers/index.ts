@@ -13,5 +13,5 @@ export {
   type SummaryAnswer,
   type Summed,
 } from './kpis.ts';
-export type { OperatorState, TopologyNode } from './operators.ts';
+export { type OperatorState, operatorSheet, type TopologyNode } from './operators.ts';
 export { Topology } from './topology.tsx';

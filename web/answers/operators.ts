@@ -1,4 +1,5 @@
 import { useRef } from 'preact/hooks';
+import type { Sheet } from '../parts/index.ts';
 
 /** An operator of a topology, as it is described. */
 export interface TopologyNode {
@@ -42,6 +43,15 @@ export const asideOf = (counts: OperatorState['counts']): Operator['aside'] =>
   Object.entries(counts)
     .filter(([name, count]) => count > 0 && ASIDE.test(name))
     .map(([name, count]) => [name.replace(/^.*\./, '').replaceAll('_', ' '), count] as const);
+
+/** Operators as rows, to be saved. */
+export const operatorSheet = (states: readonly OperatorState[]): Sheet => ({
+  columns: ['operator', 'received', 'emitted', 'watermark', 'rows', 'size_bytes', 'put_aside'],
+  rows: states.map((one) => [
+    ...[one.name, one.received, one.emitted, one.watermark, one.rows, one.size_bytes],
+    asideOf(one.counts).reduce((sum, [, count]) => sum + count, 0),
+  ]),
+});
 
 interface Seen {
   readonly time_ms: number;

@@ -15,8 +15,8 @@ interface TileProps<T> {
   readonly answer?: Answered<T>;
   /** What was asked, for "as curl". */
   readonly request?: ApiRequest | null;
-  /** The numbers behind the picture, for "CSV". */
-  readonly sheet?: (data: T) => Sheet;
+  /** The numbers behind the picture, for "CSV"; where nothing is asked, as they are. */
+  readonly sheet?: ((data: T) => Sheet) | Sheet;
   /** Whether it has a picture to save. */
   readonly hasPicture?: boolean;
   /** How high what is shown will be, about: its place is kept until it is there. A picture has one by itself. */
@@ -51,13 +51,12 @@ export function Tile<T>({
   /** A text that could not be copied is shown, to be copied by hand. */
   const uncopied = useSignal<string | undefined>(undefined);
   const data = answer?.data;
+  const shownSheet = sheetNow(sheet, data);
   const items = [
     ...(hasPicture === true
       ? [{ title: 'Save as PNG', act: () => frame.current && savePng(frame.current, title) }]
       : []),
-    ...(sheet !== undefined && data !== undefined
-      ? [{ title: 'Save as CSV', act: () => saveCsv(sheet(data), title) }]
-      : []),
+    ...(shownSheet === undefined ? [] : [{ title: 'Save as CSV', act: () => saveCsv(shownSheet(), title) }]),
     ...(request
       ? [{ title: copied.value ? 'Copied' : 'Copy as curl', act: () => copy(asCurl(request)) }]
       : []),
@@ -93,6 +92,12 @@ export function Tile<T>({
       {answer !== undefined && data !== undefined && <Freshness answer={answer} meta={metaOf(data)} />}
     </section>
   );
+}
+
+/** What makes the numbers to be saved; undefined where there are none yet. */
+function sheetNow<T>(sheet: TileProps<T>['sheet'], data: T | undefined): (() => Sheet) | undefined {
+  if (typeof sheet !== 'function') return sheet && (() => sheet);
+  return data === undefined ? undefined : () => sheet(data);
 }
 
 interface WaitingProps {

@@ -15,7 +15,7 @@ const SCORES = [1, 2, 3, 4, 5] as const;
 const LEFT = 86;
 const BOTTOM = 30;
 const CELL_HEIGHT = 84;
-const CELL_MIN_WIDTH = 52;
+const CELL_MIN_WIDTH = 44;
 const ENDS: Readonly<Record<Against, readonly [least: string, most: string]>> = {
   f: ['least often', 'most often'],
   m: ['least money', 'most money'],

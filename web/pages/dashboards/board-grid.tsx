@@ -1,7 +1,7 @@
 import type { Metric } from '../../answers/index.ts';
 import { Tile } from '../../parts/index.ts';
 import { WidgetView } from './widget-view.tsx';
-import type { Board, Widget } from './widgets.ts';
+import { type Board, sheetOfView, type Widget } from './widgets.ts';
 
 interface GridProps {
   readonly board: Board;
@@ -26,10 +26,14 @@ export function BoardGrid({ board, metrics, move }: GridProps) {
   return (
     <div class="grid">
       {order.map(({ widget, at }, place) => {
+        const data = board.data?.widgets[at];
+        const sheet = sheetOfView(data?.view);
         const tile = (
           <Tile
             title={widget.title ?? widget.type}
             span={spanOf(widget)}
+            hasPicture={widget.type === 'timeseries' && sheet !== undefined}
+            {...(sheet === undefined ? {} : { sheet })}
             actions={
               move && (
                 <span class="row-actions">
@@ -46,7 +50,7 @@ export function BoardGrid({ board, metrics, move }: GridProps) {
               )
             }
           >
-            <WidgetView widget={widget} data={board.data?.widgets[at]} metrics={metrics} />
+            <WidgetView widget={widget} data={data} metrics={metrics} />
           </Tile>
         );
         if (move === undefined)

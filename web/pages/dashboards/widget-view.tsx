@@ -10,18 +10,13 @@ import {
   Table,
 } from '../../parts/index.ts';
 import { zone } from '../../state/index.ts';
-import type { Cell, View, Widget, WidgetData } from './widgets.ts';
+import { type Cell, groupText, type View, type Widget, type WidgetData } from './widgets.ts';
 
 interface WidgetProps {
   readonly widget: Widget;
   readonly data: WidgetData | undefined;
   readonly metrics: ReadonlyMap<string, Metric>;
 }
-
-const textOf = (key: Readonly<Record<string, string | null>>): string =>
-  Object.values(key)
-    .map((one) => one ?? '(none)')
-    .join(' / ');
 
 /** A widget by its type; one that cannot be answered says so itself. */
 export function WidgetView({ widget, data, metrics }: WidgetProps) {
@@ -73,7 +68,7 @@ function Lines({ view: { series = [] }, metrics }: Shown) {
       times={times}
       height={200}
       series={series.slice(0, LINE_COLOURS).map(({ metric, key, currency, points }) => ({
-        label: [metrics.get(metric)?.title ?? metric, textOf(key)].filter((one) => one !== '').join(' '),
+        label: [metrics.get(metric)?.title ?? metric, groupText(key)].filter((one) => one !== '').join(' '),
         unit: metrics.get(metric)?.unit ?? 'number',
         currency: currency ?? null,
         values: points.map(([, value]) => value),
@@ -87,8 +82,8 @@ function ValueBars({ view: { values = [] }, metrics }: Shown) {
     <Bars
       label={values.map(({ metric }) => metric).join(', ')}
       bars={values.map(({ metric, key, currency, value }) => ({
-        key: `${metric} ${textOf(key)}`,
-        title: textOf(key) || metric,
+        key: `${metric} ${groupText(key)}`,
+        title: groupText(key) || metric,
         value: value ?? 0,
         text: formatValue(value, metrics.get(metric)?.unit ?? 'number', currency ?? null),
       }))}

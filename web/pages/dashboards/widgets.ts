@@ -1,3 +1,5 @@
+import type { Sheet } from '../../parts/index.ts';
+
 /** A widget of a dashboard, with its place on a grid of 12 columns. */
 export interface Widget {
   readonly type: 'timeseries' | 'number' | 'bar' | 'pie' | 'table' | 'funnel' | 'heatmap' | 'text';
@@ -45,4 +47,38 @@ export interface Board {
   readonly created_by: string;
   readonly widgets: readonly Widget[];
   readonly data?: { readonly widgets: readonly WidgetData[]; readonly sequence: number | null };
+}
+
+/** Values of dimensions, as a reader sees them. */
+export const groupText = (key: Key): string =>
+  Object.values(key)
+    .map((one) => one ?? '(none)')
+    .join(' / ');
+
+/** The numbers of a widget, to be saved; undefined where it has none. Money as in `View`. */
+export function sheetOfView(view: View | undefined): Sheet | undefined {
+  if (view?.series !== undefined) {
+    return {
+      columns: ['metric', 'group', 'currency', 'time', 'value'],
+      rows: view.series.flatMap(({ metric, key, currency, points }) =>
+        points.map(([time, value]) => [metric, groupText(key), currency, time, value]),
+      ),
+    };
+  }
+  if (view?.values !== undefined) {
+    return {
+      columns: ['metric', 'group', 'currency', 'value', 'previous'],
+      rows: view.values.map((one) => [
+        ...[one.metric, groupText(one.key), one.currency, one.value, one.previous],
+      ]),
+    };
+  }
+  return (
+    view?.table && {
+      columns: view.table.columns.map(({ name }) => name),
+      rows: view.table.rows.map((row) =>
+        row.map((cell) => (typeof cell === 'boolean' ? String(cell) : cell)),
+      ),
+    }
+  );
 }

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { type KpiAnswer, keyText, metricIn, metricOptions, useMetrics } from '../../answers/index.ts';
-import { type AnswerMeta, may, useAnswer } from '../../api/index.ts';
+import { type Answered, type AnswerMeta, may, useAnswer } from '../../api/index.ts';
 import {
   Chart,
   Empty,
@@ -72,66 +73,96 @@ export function Forecast() {
     forecasts.find(({ id }) => id === wanted) ??
     forecasts.find(({ status }) => status === 'ready') ??
     forecasts[0];
+  const which = forecasts.length > 0 && (
+    <Select
+      title="Model"
+      value={model?.id ?? ''}
+      options={forecasts.map(({ id, name, version }) => [id, `${name}, version ${version}`] as const)}
+      choose={(value) => setParams({ model: value })}
+    />
+  );
   return (
     <div class="grid">
-      <Tile
-        title="Forecast"
-        reserve={RESERVE}
-        answer={models}
-        request={request}
-        actions={
-          forecasts.length > 0 && (
-            <Select
-              title="Model"
-              value={model?.id ?? ''}
-              options={forecasts.map(({ id, name, version }) => [id, `${name}, version ${version}`] as const)}
-              choose={(value) => setParams({ model: value })}
-            />
-          )
-        }
-      >
-        {model === undefined ? (
-          <Empty>No forecast was trained yet. Train one below.</Empty>
-        ) : (
-          <Predicted model={model} />
-        )}
-      </Tile>
+      {model?.status === 'ready' ? (
+        <Predicted key={model.id} model={model} which={which} />
+      ) : (
+        <Tile title="Forecast" reserve={RESERVE} answer={models} request={request} actions={which}>
+          {model === undefined ? (
+            <Empty>No forecast was trained yet. Train one below.</Empty>
+          ) : (
+            <Empty>The model is {model.status}. Reports and jobs show how far it is.</Empty>
+          )}
+        </Tile>
+      )}
       {may('definitions:write') && <Train done={models.again} />}
       <WhatIf />
     </div>
   );
 }
 
-function Predicted({ model }: { readonly model: Model }) {
-  const { metrics } = useMetrics();
-  const metric = model.dataset.metric ?? 'orders_count';
-  const isReady = model.status === 'ready';
-  const future = useAnswer<Prediction>(isReady ? { path: `/models/${model.id}/predict`, body: {} } : null);
-  const { granularity = '1d', currency, group_by = [], filters = {} } = model.dataset;
-  const past = useAnswer<KpiAnswer>(
-    isReady
-      ? {
-          path: '/kpis/query',
-          body: {
-            ...headOf(range.value),
-            metrics: [metric],
-            granularity,
-            ...{ group_by, filters, ...(group_by.length === 0 ? {} : { limit: GROUPS_MAX }) },
-            ...(currency === undefined ? {} : { currency }),
-          },
-        }
-      : null,
+interface PredictedProps {
+  readonly model: Model;
+  /** Chooses another. */
+  readonly which: ComponentChildren;
+}
+
+/** What was and what is expected, of a model that is trained. */
+function Predicted({ model, which }: PredictedProps) {
+  const {
+    metric = 'orders_count',
+    granularity = '1d',
+    currency,
+    group_by = [],
+    filters = {},
+  } = model.dataset;
+  const request = { path: `/models/${model.id}/predict`, body: {} };
+  const future = useAnswer<Prediction>(request);
+  const past = useAnswer<KpiAnswer>({
+    path: '/kpis/query',
+    body: {
+      ...headOf(range.value),
+      metrics: [metric],
+      granularity,
+      ...{ group_by, filters, ...(group_by.length === 0 ? {} : { limit: GROUPS_MAX }) },
+      ...(currency === undefined ? {} : { currency }),
+    },
+  });
+  return (
+    <Tile
+      title="Forecast"
+      reserve={RESERVE}
+      answer={future}
+      request={request}
+      hasPicture
+      actions={which}
+      sheet={({ groups = [] }) => ({
+        columns: ['group', 'time', 'mean', 'lower_95', 'upper_95'],
+        rows: groups.flatMap(({ key, points }) =>
+          points.map((one) => [keyText(key), one.time, one.mean, one.lower_95, one.upper_95]),
+        ),
+      })}
+    >
+      {(data) => <Course future={data} past={past} metric={metric} />}
+    </Tile>
   );
-  if (!isReady) return <Empty>The model is {model.status}. Reports and jobs show how far it is.</Empty>;
-  const problem = future.problem ?? past.problem;
-  if (problem !== undefined) return <Problem problem={problem} again={future.again} />;
-  const groups = future.data?.groups ?? [];
+}
+
+interface CourseProps {
+  readonly future: Prediction;
+  readonly past: Answered<KpiAnswer>;
+  readonly metric: string;
+}
+
+function Course({ future, past, metric }: CourseProps) {
+  const { metrics } = useMetrics();
+  if (past.problem !== undefined) return <Problem problem={past.problem} again={past.again} />;
+  const { groups = [] } = future;
   const group = groups.find(({ key }) => keyText(key) === place.value.params.group) ?? groups[0];
+  if (group === undefined) return <Empty>The model expects nothing.</Empty>;
+  if (past.data === undefined)
+    return <Waiting label="What was is loading" height_px={reservedHeight(RESERVE)} />;
   // What was and what is expected are of the same group, or nothing of what was is shown.
-  const buckets =
-    past.data?.groups.find(({ key }) => group && keyText(key) === keyText(group.key))?.buckets ?? [];
-  if (group === undefined || past.data === undefined)
-    return <Waiting label="The forecast is loading" height_px={reservedHeight(RESERVE)} />;
+  const buckets = past.data.groups.find(({ key }) => keyText(key) === keyText(group.key))?.buckets ?? [];
   const begins = Date.parse(group.points[0]?.time ?? '');
   const known = buckets.filter(({ time }) => Date.parse(time) < begins);
   const blank = known.map(() => null);
@@ -175,7 +206,7 @@ function Predicted({ model }: { readonly model: Model }) {
         </p>
       )}
       <ul class="plain-list">
-        {[...(future.data?.assumptions ?? []), ...warnings].map((text) => (
+        {[...(future.assumptions ?? []), ...warnings].map((text) => (
           <li key={text}>{text}</li>
         ))}
       </ul>

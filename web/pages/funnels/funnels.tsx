@@ -171,7 +171,17 @@ export function Funnels() {
           )
         }
       </Tile>
-      <Tile title="Time to convert" answer={answer} span={4}>
+      <Tile
+        title="Time to convert"
+        answer={answer}
+        request={request}
+        span={4}
+        reserve={[220, 315]}
+        sheet={({ time_between_steps }) => ({
+          columns: ['from', 'to', 'p50_seconds', 'p90_seconds'],
+          rows: time_between_steps.map(({ from, to, p50, p90 }) => [from, to, p50, p90]),
+        })}
+      >
         {({ time_to_convert_histogram: { p50, p90, p99 }, time_between_steps }) => (
           <>
             <div class="figures small">

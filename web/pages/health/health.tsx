@@ -1,4 +1,4 @@
-import { type OperatorState, Topology, type TopologyNode } from '../../answers/index.ts';
+import { type OperatorState, operatorSheet, Topology, type TopologyNode } from '../../answers/index.ts';
 import { useAnswer } from '../../api/index.ts';
 import { Badge, Bars, type Column, Empty, Figure, formatTime, Table, Tile } from '../../parts/index.ts';
 import { zone } from '../../state/index.ts';
@@ -60,7 +60,7 @@ const SUBSYSTEMS: readonly Column<Subsystem>[] = [
 /** How the service is, what it set aside, and what nothing counts. */
 export function Health() {
   const health = useAnswer<HealthAnswer>({ path: '/health' }, { refresh_ms: AGAIN_MS });
-  const found = useAnswer<Diagnostics>({ path: '/diagnostics' }, { refresh_ms: AGAIN_MS * 2 });
+  const found = useAnswer<Diagnostics>({ path: '/diagnostics' }, { refresh_ms: AGAIN_MS });
   const gaps = useAnswer<Gaps>({ path: '/gaps' });
   return (
     <div class="grid">
@@ -95,7 +95,14 @@ export function Health() {
       <Tile title="Events" answer={found} request={{ path: '/diagnostics' }} reserve={[266, 345]} span={6}>
         {(data) => <Counts data={data} />}
       </Tile>
-      <Tile title="Topology" answer={found} hasPicture reserve={[1_070, 770]}>
+      <Tile
+        title="Topology"
+        answer={found}
+        request={{ path: '/diagnostics' }}
+        hasPicture
+        reserve={[1_070, 770]}
+        sheet={({ operators }) => operatorSheet(operators)}
+      >
         {({ topology, operators, time, ingest }) => (
           <Topology
             nodes={topology.nodes}

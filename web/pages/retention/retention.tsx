@@ -97,7 +97,16 @@ export function Retention() {
           )
         }
       </Tile>
-      <Tile title="All cohorts together" answer={answer} hasPicture>
+      <Tile
+        title="All cohorts together"
+        answer={answer}
+        request={request}
+        hasPicture
+        sheet={({ means }) => ({
+          columns: ['period', 'retention_percent'],
+          rows: means.map(({ period: at, weighted }) => [at, weighted]),
+        })}
+      >
         {({ means }) => <Curve means={means} period={period} />}
       </Tile>
     </div>

@@ -123,7 +123,17 @@ export function Returns() {
           </div>
         )}
       </Tile>
-      <Tile title="Why it comes back" answer={returns} span={4} reserve={[152, 513]}>
+      <Tile
+        title="Why it comes back"
+        reserve={[152, 513]}
+        answer={returns}
+        request={returned}
+        span={4}
+        sheet={({ reasons }) => ({
+          columns: ['reason', 'returns'],
+          rows: reasons.map(({ reason, returns: count }) => [reason, count]),
+        })}
+      >
         {({ reasons }) =>
           reasons.length === 0 ? (
             <Empty>Nothing came back in this range.</Empty>

@@ -1,4 +1,4 @@
-import { type OperatorState, Topology, type TopologyNode } from '../../answers/index.ts';
+import { type OperatorState, operatorSheet, Topology, type TopologyNode } from '../../answers/index.ts';
 import { useAnswer } from '../../api/index.ts';
 import { Badge, Empty, Figure, formatTime, Tile } from '../../parts/index.ts';
 import { zone } from '../../state/index.ts';
@@ -37,7 +37,14 @@ export function Operate() {
       <Tile title="Task" answer={health} request={{ path: '/health' }} reserve={[200, 140]}>
         {(data) => <Task health={data} operators={states.data} />}
       </Tile>
-      <Tile title="Operators" answer={states} request={request} hasPicture>
+      <Tile
+        title="Operators"
+        answer={states}
+        request={request}
+        hasPicture
+        reserve={[1_070, 770]}
+        sheet={(data) => operatorSheet(data.operators)}
+      >
         {({ operators, time, lag }) =>
           described.data === undefined ? null : (
             <Topology nodes={described.data.nodes} states={operators} {...{ time, lag }} />
