@@ -1,13 +1,7 @@
-import { join } from 'node:path';
 import {
   AuditLog,
-  adoptEarlierJobs,
   Connectors,
   Definitions,
-  diskIdOf,
-  JobFiles,
-  type JobKind,
-  Jobs,
   Outbound,
   programVersion,
   rulesOf,
@@ -49,15 +43,9 @@ import {
   type Route,
   StateLook,
 } from './http/index.ts';
+import { openJobs } from './open-jobs.ts';
 import { AlertLog, AlertWatch, alertKind, alertSection } from './sections/alerts/index.ts';
-import {
-  anomalySection,
-  CauseWatch,
-  MARKS,
-  ruleKind,
-  StallWatch,
-  scanJobKind,
-} from './sections/anomalies/index.ts';
+import { anomalySection, CauseWatch, MARKS, ruleKind, StallWatch } from './sections/anomalies/index.ts';
 import { archiveKind, archiveRoutes, archiveSchedule } from './sections/archive/index.ts';
 import { attributionRoutes } from './sections/attribution/index.ts';
 import { auditRoutes } from './sections/audit/index.ts';
@@ -78,13 +66,7 @@ import { LetterReader, letterRoutes, resendKind } from './sections/dead-letters/
 import { dimensionRoutes } from './sections/dimensions/index.ts';
 import { eraseKind, eraseRoute } from './sections/erasure/index.ts';
 import { EventSearch, eventRoutes } from './sections/events/index.ts';
-import {
-  ExportMaking,
-  type ExportParts,
-  exportKind,
-  exportRoutes,
-  SeamChain,
-} from './sections/exports/index.ts';
+import { ExportMaking, exportRoutes, SeamChain } from './sections/exports/index.ts';
 import { funnelDefinitionKind, funnelRoutes } from './sections/funnels/index.ts';
 import {
   diagnosticsRoutes,
@@ -97,17 +79,10 @@ import {
   positionRoute,
   resolutionKind,
 } from './sections/health/index.ts';
-import { bulkKind, bulkRoutes, ingestRoutes, Spool } from './sections/ingest/index.ts';
-import {
-  backfillKinds,
-  backfillRoutes,
-  generationRoutes,
-  jobRoutes,
-  rollupKind,
-  rollupRoute,
-} from './sections/jobs/index.ts';
+import { bulkRoutes, ingestRoutes } from './sections/ingest/index.ts';
+import { backfillRoutes, generationRoutes, jobRoutes, rollupRoute } from './sections/jobs/index.ts';
 import { callerRoutes, keyRoutes, roleRoutes, scopesOf } from './sections/keys/index.ts';
-import { kpiRoutes, queryKind } from './sections/kpis/index.ts';
+import { kpiRoutes } from './sections/kpis/index.ts';
 import { ModelSection } from './sections/models/index.ts';
 import { importKind } from './sections/order-imports/index.ts';
 import { orderRoutes } from './sections/orders/index.ts';
@@ -428,35 +403,4 @@ async function requireWriter(credentials: Credentials, request: Request, tenant:
   const principal = await authenticate(credentials, request);
   tenantOf(principal, request, tenant);
   requirePermission(principal, { permission: 'events:write', path: '/ingest' });
-}
-
-/** Opens the jobs with all their kinds, and what an earlier version left of its own. */
-async function openJobs(
-  ports: ApiPorts,
-  answers: AnswerParts,
-  exporting: Omit<ExportParts, 'files'>,
-  others: (files: JobFiles, spool: Spool) => readonly JobKind[],
-): Promise<{ readonly jobs: Jobs; readonly spool: Spool }> {
-  const { settings, clock, log, backfill } = ports;
-  const { dataDir } = settings;
-  const files = new JobFiles(join(dataDir, 'job-files'), await diskIdOf(dataDir), settings.jobs);
-  await files.open();
-  const spool = new Spool(join(dataDir, 'spool'), settings.bulk);
-  const jobs = new Jobs({ ...ports.jobs, files, clock, log, queued_max: settings.jobs.queued_max });
-  const bulk = bulkKind({ spool, ports });
-  const kinds = [
-    bulk,
-    exportKind({ ...exporting, files }),
-    queryKind(answers, files),
-    scanJobKind(answers, files),
-    ...others(files, spool),
-  ];
-  for (const kind of backfill === undefined
-    ? kinds
-    : [...kinds, ...backfillKinds(backfill), rollupKind(backfill, ports)])
-    jobs.register(kind);
-  await jobs.open();
-  await adoptEarlierJobs(join(dataDir, 'jobs'), jobs, { errors: ports.jobs.errors, lane: bulk.lane, log });
-  await spool.open(jobs.unfinished());
-  return { jobs, spool };
 }

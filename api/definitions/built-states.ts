@@ -3,7 +3,7 @@ import { formatUtc } from '../../analytics/index.ts';
 import { CONTROL_TABLE, controlKey, type KvView, readApplied } from '../../engine/index.ts';
 import type { Definition } from '../../runtime/index.ts';
 import type { ApiPorts } from '../http/index.ts';
-import type { ShownMembers } from './definition-routes.ts';
+import type { ShownMembers } from './definition-answer.ts';
 
 const stateSchema = z.object({
   status: z
