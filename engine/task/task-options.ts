@@ -7,6 +7,7 @@ import type { Sources } from './inputs.ts';
 import type { Progress } from './meta.ts';
 import type { TaskLimits } from './task-limits.ts';
 
+/** What a task is made of: a topology, where its records come from, where its state lies, and where its messages go. */
 export interface TaskOptions {
   readonly topology: Topology;
   /** One, or one for each source node of the topology, by name. */
