@@ -202,6 +202,8 @@ describe('the type of the items flows', () => {
       outOfOrderness_ms: 0,
     });
     expectTypeOf<Takes<typeof byDate>>().toEqualTypeOf<{ readonly at: Date }>();
+    type Gives<T> = T extends { readonly gives?: () => infer B } ? B : never;
+    expectTypeOf<Gives<typeof byDate>>().toEqualTypeOf<{ readonly at: Date }>();
     given((_, orders) => {
       // @ts-expect-error the time of an order is a number
       orders.pipe(byDate);

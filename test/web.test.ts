@@ -6,6 +6,7 @@ import { browserPath, complaintsOf, findingsOf, launch, shiftsOf, watchShifts } 
 import { ContractService } from './contract-service.ts';
 import { ADMIN_KEY } from './process.ts';
 import { Scratch } from './scratch.ts';
+import { makesRatio, makesSink, showsOldAnomaly, tileOf } from './web-forms.ts';
 
 const PAGES = [
   ...['/', '/explore', '/funnels', '/retention', '/customers', '/attribution', '/returns', '/anomalies'],
@@ -61,8 +62,13 @@ async function open(to: string, on = page): Promise<void> {
   await settled(on);
 }
 
-const tile = (title: string | RegExp, on = page): Locator =>
-  on.locator('section.tile').filter({ has: on.getByRole('heading', { level: 2, name: title }) });
+const tile = (title: string | RegExp, on = page): Locator => tileOf(on, title);
+
+/** The page of an address, when it is there. */
+async function at(to: string): Promise<Page> {
+  await open(to);
+  return page;
+}
 
 const figure = (name: string): Promise<string> =>
   page.locator('.figure').filter({ hasText: name }).first().locator('.value').innerText();
@@ -200,40 +206,8 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
       ...{ metric: 'revenue_gross', group_by: ['country'], window: '1d', method: 'zscore' },
     });
 
-    await open('/explore');
-    await tile('Metrics of your own').getByRole('button', { name: 'New …' }).click();
-    await page.getByLabel('Name').fill('gb_share');
-    await page.getByLabel('Type').selectOption('ratio');
-    await page.getByLabel('Divide', { exact: true }).selectOption('count');
-    await page.getByLabel('Divide: filters').fill('country=GB');
-    await page.getByRole('button', { name: 'Make' }).click();
-    await tile('Metrics of your own').getByText('order.created ÷ visits').waitFor();
-    await tile('Metrics of your own').getByRole('button', { name: 'Edit' }).click();
-    await page.getByLabel('By: metric').selectOption('orders_count');
-    await page.getByRole('button', { name: 'Change', exact: true }).click();
-    await tile('Metrics of your own').getByText('order.created ÷ orders_count').waitFor();
-    const { metrics } = (await service.get('default', '/metrics-catalog')).json as { metrics: object[] };
-    expect(metrics).toMatchObject([
-      {
-        ...{ name: 'gb_share', type: 'ratio', denominator: 'orders_count' },
-        numerator: { type: 'count', event: 'order.created', filters: { country: 'GB' } },
-      },
-    ]);
-
-    await open('/connectors');
-    await tile('Sinks').getByRole('button', { name: 'New …' }).click();
-    await page.getByLabel('By').fill('country');
-    await page.getByRole('button', { name: 'Make' }).click();
-    await tile('Sinks').getByText('orders_count, revenue_net by country').waitFor();
-    await tile('Sinks').getByRole('button', { name: 'Edit' }).click();
-    await page.getByLabel('Tells').selectOption('anomalies');
-    await page.getByLabel('Of severity').selectOption('high');
-    await page.getByRole('button', { name: 'Change', exact: true }).click();
-    await tile('Sinks').getByRole('cell', { name: 'anomalies', exact: true }).waitFor();
-    const { sinks } = (await service.get('default', '/sinks')).json as { sinks: object[] };
-    expect(sinks).toMatchObject([
-      { source: { anomalies: { severity: 'high' } }, destination: { nats: 'sales.daily' } },
-    ]);
+    await makesRatio(await at('/explore'), service);
+    await makesSink(await at('/connectors'), service);
 
     await open('/dashboards');
     await page.getByRole('button', { name: 'Make a copy …' }).click();
@@ -259,27 +233,7 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
   });
 
   it('shows the cause of an anomaly that is not among the newest, and says where there is none', async () => {
-    const text = 'revenue_gross of GB fell';
-    const found = {
-      id: 'of-old',
-      rule_id: null,
-      metric: 'revenue_gross',
-      start: '2025-01-01T00:00:00Z',
-      text,
-    };
-    const cause = {
-      metric: 'revenue_gross',
-      actual: 1,
-      expected: 2,
-      dimensions: ['country'],
-      causes: [],
-      meta: {},
-    };
-    await page.route('**/anomalies/of-old', (route) => route.fulfill({ json: found }));
-    await page.route('**/anomalies/root-cause', (route) => route.fulfill({ json: cause }));
-    await open('/anomalies?anomaly=of-old');
-    await tile('Where it comes from').getByText(text).waitFor();
-    await page.unrouteAll({ behavior: 'wait' });
+    await showsOldAnomaly(await at('/anomalies'), open);
     const said = complaints.length;
     await open('/anomalies?anomaly=of-nobody');
     await tile('Where it comes from').getByText('not_found').waitFor();

@@ -199,6 +199,8 @@ export interface Operator<A, B, O extends Sides = NoSides> {
    * which member, and not how the types of RxJS differ.
    */
   readonly takes?: (item: A) => void;
+  /** The same of what it gives: in the middle of a pipe the operator before the one that does not fit is to blame. */
+  readonly gives?: () => B;
   readonly name: string;
   readonly kind: string;
   readonly summary: string;

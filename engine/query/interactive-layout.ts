@@ -126,3 +126,14 @@ export function readRowKey(bytes: Uint8Array): string {
   invariant(reader.remaining === 0, 'the row is of a table with string keys');
   return key;
 }
+
+/** A row: a key and its value. */
+export interface KeyedValue<V> {
+  readonly key: string;
+  readonly value: V;
+}
+
+/** A row of a window table: key, window, value. */
+export interface WindowedValue<V> extends WindowKey {
+  readonly value: V;
+}

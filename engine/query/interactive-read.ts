@@ -1,20 +1,15 @@
 import { ByteReader, ByteWriter, type Codec, invariant } from '../base/index.ts';
 import { type KvEntry, type KvView, prefixEnd } from '../state/index.ts';
-import type {
-  KeyedValue,
-  PrefixQuery,
-  RangeQuery,
-  WindowedValue,
-  WindowQuery,
-  WindowRangeQuery,
-} from './interactive.ts';
+import type { PrefixQuery, RangeQuery, WindowQuery, WindowRangeQuery } from './interactive.ts';
 import { MAX_QUERY_ROWS } from './interactive-check.ts';
 import {
+  type KeyedValue,
   keyPrefix,
   keysPrefix,
   readRowKey,
   readWindowKey,
   WINDOW_START_END_MS,
+  type WindowedValue,
   type WindowKey,
 } from './interactive-layout.ts';
 

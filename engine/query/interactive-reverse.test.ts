@@ -6,13 +6,12 @@ import {
   MAX_QUERY_ROWS,
   MAX_SKIPPED_ROWS,
   queryTable,
-  type WindowedValue,
   type WindowQuery,
   type WindowRangeAnswer,
   type WindowRangeQuery,
   type WindowsAnswer,
 } from './interactive.ts';
-import { WINDOW_START_END_MS, type WindowKey } from './interactive-layout.ts';
+import { WINDOW_START_END_MS, type WindowedValue, type WindowKey } from './interactive-layout.ts';
 
 const opened: { close(): Promise<void> }[] = [];
 afterEach(async () => {

@@ -4,10 +4,12 @@ import { type KvReader, type KvView, schemaKey } from '../state/index.ts';
 import { META_TABLE, type Progress, readProgress, readTopology } from '../task/index.ts';
 import { isKind, isObject, isPosition, wrongIn, wrongInTable } from './interactive-check.ts';
 import {
+  type KeyedValue,
   QUERYABLE_KINDS,
   ROWS_TABLE,
   tableRowCodec,
   WINDOWS_TABLE,
+  type WindowedValue,
   type WindowKey,
 } from './interactive-layout.ts';
 import { readWhole, ScopeRows, UnreadableRow } from './interactive-read.ts';
@@ -120,12 +122,6 @@ export interface KeyAnswer<V> extends Answered {
   readonly value: V | undefined;
 }
 
-/** A row: a key and its value. */
-export interface KeyedValue<V> {
-  readonly key: string;
-  readonly value: V;
-}
-
 /** Answer to `range` and `prefix`: rows in the order of their keys. */
 export interface RowsAnswer<V> extends Answered {
   readonly values: readonly KeyedValue<V>[];
@@ -134,11 +130,6 @@ export interface RowsAnswer<V> extends Answered {
    * this answer: ask again with it as `to`.
    */
   readonly next: string | undefined;
-}
-
-/** A row of a window table: key, window, value. */
-export interface WindowedValue<V> extends WindowKey {
-  readonly value: V;
 }
 
 /** Answer to `{ kind: "window" }`: the windows of one key, by start and end. */

@@ -27,6 +27,7 @@ import { PullSession } from './pull-session.ts';
 import type { NatsRecord } from './record.ts';
 import { RecordBuffer } from './record-buffer.ts';
 import type { RecordSink } from './record-sink.ts';
+import type { SourceDiagnostics } from './source-diagnostics.ts';
 import { closedError, missingError, named, wentBackError } from './source-errors.ts';
 import { checkContinuity } from './stream-continuity.ts';
 import { marksOf, StreamTrail } from './stream-trail.ts';
@@ -45,17 +46,6 @@ export interface JetStreamSourceOptions {
   readonly limits?: Partial<PullLimits>;
   /** Where records go with `forward`, in place of `take`. */
   readonly sink?: RecordSink;
-}
-
-/** How a source reads: what it holds, how often its consumer had to be made anew, and its last problem. */
-export interface SourceDiagnostics {
-  readonly buffered_messages: number;
-  readonly buffered_bytes: number;
-  /** How often the consumer had to be made anew, and why the last time. */
-  readonly recreations: number;
-  /** Messages are read from the socket's bytes, not through the client's objects. */
-  readonly isDirect: boolean;
-  readonly lastProblem: string | undefined;
 }
 
 const BACKOFF_FIRST_MS = 50;
