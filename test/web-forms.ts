@@ -59,3 +59,16 @@ export async function showsOldAnomaly(page: Page, open: (to: string) => Promise<
   await tileOf(page, 'Where it comes from').getByText(text).waitFor();
   await page.unrouteAll({ behavior: 'wait' });
 }
+
+/** A field that was typed back to what it was shows what the address says from then on. */
+export async function forgetsDraft(page: Page): Promise<void> {
+  const filters = page.getByLabel('Filters', { exact: true });
+  await filters.focus();
+  await page.keyboard.type('a');
+  await page.keyboard.press('Backspace');
+  await page.keyboard.press('Tab');
+  await page.evaluate(
+    "history.pushState(null, '', '/app/explore?filters=country%3DGB'), dispatchEvent(new PopStateEvent('popstate'))",
+  );
+  await expect.poll(() => filters.inputValue()).toBe('country=GB');
+}

@@ -6,7 +6,7 @@ import { browserPath, complaintsOf, findingsOf, launch, shiftsOf, watchShifts } 
 import { ContractService } from './contract-service.ts';
 import { ADMIN_KEY } from './process.ts';
 import { Scratch } from './scratch.ts';
-import { makesRatio, makesSink, showsOldAnomaly, tileOf } from './web-forms.ts';
+import { forgetsDraft, makesRatio, makesSink, showsOldAnomaly, tileOf } from './web-forms.ts';
 
 const PAGES = [
   ...['/', '/explore', '/funnels', '/retention', '/customers', '/attribution', '/returns', '/anomalies'],
@@ -241,18 +241,7 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
     expect((complaints as string[]).splice(said).every((line) => line.includes('404'))).toBe(true);
   });
 
-  it('forgets what was written and taken back', async () => {
-    await open('/explore');
-    const filters = page.getByLabel('Filters', { exact: true });
-    await filters.focus();
-    await page.keyboard.type('a');
-    await page.keyboard.press('Backspace');
-    await page.keyboard.press('Tab');
-    await page.evaluate(
-      "history.pushState(null, '', '/app/explore?filters=country%3DGB'), dispatchEvent(new PopStateEvent('popstate'))",
-    );
-    await expect.poll(() => filters.inputValue()).toBe('country=GB');
-  });
+  it('forgets what was written and taken back', async () => forgetsDraft(await at('/explore')));
 
   it('is walked by the keyboard alone', async () => {
     await open('/');

@@ -12,6 +12,7 @@ export interface LogMessage extends SimulatedMessage {
   readonly stored_ms: number;
 }
 
+/** What `itemText` compares: a topology, and what it is given. */
 export interface OrderedOutputsOptions {
   /** Called once for each life of a task, as a start of the process would. */
   readonly topology: () => Topology;
@@ -30,6 +31,7 @@ export interface OrderedOutputsOptions {
   readonly ordered?: boolean;
 }
 
+/** What was compared, and the first difference. */
 export interface OrderedOutputsReport {
   readonly seeds: number;
   /** Of the log that has not been disturbed: items that left its nodes, and messages that were sent. */
