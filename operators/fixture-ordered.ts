@@ -1,5 +1,6 @@
 import {
   type Builder,
+  defineOperator,
   type Either,
   itemText,
   type LogMessage,
@@ -127,6 +128,19 @@ const counting = () =>
     onTimer: (time_ms, { key, state, emit, now_ms }) => emit(`${key} ${time_ms} ${state} ${now_ms}`),
   });
 
+/** Sets timers for times that may have passed: they fire with the next watermark. */
+const telling = defineOperator<Item, string>({
+  kind: 'tell',
+  summary: 'Says what fires, and each watermark',
+  start: ({ timers, emit, cursor }) => ({
+    onBatch: (items) => {
+      for (const { time_ms, id } of items) timers.set(Math.max(0, time_ms - 20), id);
+    },
+    onTimer: (time_ms, id) => emit([`${id} ${time_ms} at ${cursor.sequence}`]),
+    onWatermark: (time_ms) => emit([`watermark ${time_ms}`]),
+  }),
+});
+
 const pair = (left: Item, right: Item | undefined): string => `${left.id}+${right?.id ?? ''}`;
 
 const amountOf = ({ amount }: Item): number => amount;
@@ -188,6 +202,11 @@ export const ORDERED_CASES: readonly OrderedCase[] = [
     name: 'a process in the order of arrival, with the clock and late timers',
     kinds: ['process', 'connect'],
     build: (input) => input.pipe(counting()),
+  },
+  {
+    name: 'an operator of its own with late timers, that says each watermark',
+    kinds: [],
+    build: (input) => input.pipe(telling('tell', undefined)),
   },
   {
     name: 'a process before the watermark, with the clock',
