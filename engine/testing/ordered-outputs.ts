@@ -12,7 +12,7 @@ export interface LogMessage extends SimulatedMessage {
   readonly stored_ms: number;
 }
 
-/** What `itemText` compares: a topology, and what it is given. */
+/** What `orderedOutputs` compares: a topology, and what it is given. */
 export interface OrderedOutputsOptions {
   /** Called once for each life of a task, as a start of the process would. */
   readonly topology: () => Topology;

@@ -5,7 +5,7 @@ import { type Answered, type AnswerMeta, type ApiRequest, asCurl } from '../api/
 import { now, range } from '../state/index.ts';
 import { type Sheet, saveCsv, savePng } from './download.ts';
 import { formatAge, formatTime } from './format.ts';
-import { type Reserve, useKeptHeight } from './kept-height.ts';
+import { type Reserve, reservedHeight, useKeptHeight } from './kept-height.ts';
 import { Menu } from './menu.tsx';
 import { Copyable, copyText, Problem } from './notes.tsx';
 
@@ -76,7 +76,12 @@ export function Tile<T>({
   const isFirst = answer !== undefined && data === undefined && answer.problem === undefined;
   const height_px = useKeptHeight(title, frame, answer !== undefined && data !== undefined, reserve);
   return (
-    <section class={`tile span-${span}`} ref={frame} aria-busy={answer?.isLoading ?? false}>
+    <section
+      class={`tile span-${span}`}
+      {...(reserve === undefined ? {} : { style: { '--reserve': `${reservedHeight(reserve)}px` } })}
+      ref={frame}
+      aria-busy={answer?.isLoading ?? false}
+    >
       <header>
         <h2>{title}</h2>
         {actions}
