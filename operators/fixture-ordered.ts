@@ -141,6 +141,21 @@ const telling = defineOperator<Item, string>({
   }),
 });
 
+/** Says which watermark it began with: before the operator that makes it there is none, restart or not. */
+const beginning = defineOperator<Item, Item & { readonly began_ms: number | null }>({
+  kind: 'begin',
+  summary: 'Says which watermark it began with',
+  start: ({ emit, initialWatermark_ms }) => {
+    let began_ms = initialWatermark_ms;
+    return {
+      onBatch: (items) => emit(items.map((item) => ({ ...item, began_ms }))),
+      onWatermark: (time_ms) => {
+        began_ms = time_ms;
+      },
+    };
+  },
+});
+
 const pair = (left: Item, right: Item | undefined): string => `${left.id}+${right?.id ?? ''}`;
 
 const amountOf = ({ amount }: Item): number => amount;
@@ -207,6 +222,12 @@ export const ORDERED_CASES: readonly OrderedCase[] = [
     name: 'an operator of its own with late timers, that says each watermark',
     kinds: [],
     build: (input) => input.pipe(telling('tell', undefined)),
+  },
+  {
+    name: 'time before the watermark',
+    kinds: [],
+    isBefore: true,
+    build: (input) => input.pipe(beginning('begin', undefined)),
   },
   {
     name: 'a process before the watermark, with the clock',
