@@ -10,6 +10,7 @@ import { dedupBench } from './dedup.ts';
 import { definitionsBench } from './definitions.ts';
 import { eventsSearchBench } from './events-search.ts';
 import { exportBench } from './export.ts';
+import { failoverBench } from './failover.ts';
 import { forecastBench } from './forecast.ts';
 import { funnelsBench } from './funnels.ts';
 import { logBench } from './log.ts';
@@ -37,6 +38,7 @@ const BENCHES: Readonly<Record<string, () => Promise<object>>> = {
   dedup: dedupBench,
   definitions: definitionsBench,
   export: exportBench,
+  failover: failoverBench,
   forecast: forecastBench,
   funnels: funnelsBench,
   log: logBench,

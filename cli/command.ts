@@ -247,6 +247,6 @@ async function withPlace(
   const ofContext =
     name === '' || !('context' in command.options)
       ? {}
-      : (await import('./nats-context.ts')).contextSettings(name, context.env);
+      : (await import('./given/index.ts')).contextSettings(name, context.env);
   return { ...context, env: { ...context.env, ...ofContext, ...Object.fromEntries(given) } };
 }

@@ -1,3 +1,4 @@
+import { CLUSTER_COMMANDS } from './cluster-commands.ts';
 import { type Command, JSON_OPTION, PLACE_OPTIONS, TOPOLOGY_OPTION } from './command.ts';
 
 /** Every command with its options and its help. Its code is loaded when it runs. */
@@ -352,6 +353,7 @@ export const COMMANDS: readonly Command[] = [
   replay,
   ...deadletterCommands,
   ...outboxCommands,
+  ...CLUSTER_COMMANDS,
   doctor,
   why,
 ];

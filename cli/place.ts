@@ -57,7 +57,7 @@ export function folderOf(env: Env): Folder {
 export async function placeOf(env: Env): Promise<Place> {
   const file = settingOf(env, 'MILLRACE_TOPOLOGY');
   if (file !== undefined) {
-    const { loadTopology } = await import('./load-topology.ts');
+    const { loadTopology } = await import('./given/index.ts');
     return { ...folderOf(env), topology: await loadTopology(file), file };
   }
   const settings = currentSettings(readSettings(env));

@@ -8,8 +8,8 @@ import {
 } from '../engine/index.ts';
 import { type RunningTopology, type RunOptions, readHostSettings, run } from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { loadPublisher } from './given/index.ts';
 import { keepStatus } from './keep-status.ts';
-import { loadPublisher } from './load-topology.ts';
 import { type Place, placeOf, progressOf, withState } from './place.ts';
 import { servedOf, serveTopology } from './serve-topology.ts';
 import { timeText } from './verify/index.ts';

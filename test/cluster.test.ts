@@ -1,24 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import {
-  connectNats,
-  EVENTS_STREAM,
-  type EventMessage,
-  openManager,
-  resolveNatsServer,
-} from '../connectors/index.ts';
+import { connectNats, EVENTS_STREAM, type EventMessage, openManager } from '../connectors/index.ts';
 import { isLong } from './long.ts';
+import { type ClusterServer, endProcesses, startNatsCluster } from './nats-cluster.ts';
 import { until } from './process.ts';
 import { publishRetrying } from './retrying-publisher.ts';
 import { Scratch } from './scratch.ts';
 
 const PATIENTLY_MS = 120_000;
 const TEST_MS = 600_000;
-const SERVERS = 3;
 const PLACEMENT = { NATS_PLACEMENT_CLUSTER: 'three', NATS_PLACEMENT_TAGS: 'orders' };
 /** Orders that are published while a server ends. */
 const DURING = isLong ? 20_000 : 400;
@@ -29,49 +18,15 @@ const QUERY = {
 };
 
 const scratch = new Scratch();
-const servers: { readonly url: string; readonly process: ChildProcess }[] = [];
-
-async function freePorts(count: number): Promise<number[]> {
-  const listeners = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  const ports = await Promise.all(
-    listeners.map(async (listener) => {
-      await once(listener, 'listening');
-      return (listener.address() as AddressInfo).port;
-    }),
-  );
-  for (const listener of listeners) listener.close();
-  return ports;
-}
+const servers: ClusterServer[] = [];
 
 beforeAll(async () => {
-  const { path } = await resolveNatsServer();
-  const dir = await scratch.dir('cluster');
-  const ports = await freePorts(2 * SERVERS);
-  const routes = ports.slice(SERVERS).map((port) => `"nats-route://127.0.0.1:${port}"`);
-  for (let at = 0; at < SERVERS; at++) {
-    const [port, route] = [ports[at], ports[SERVERS + at]];
-    const file = join(dir, `server-${at}.conf`);
-    await writeFile(
-      file,
-      `server_name: s${at}
-server_tags: [orders]
-listen: "127.0.0.1:${port}"
-jetstream { store_dir: "${join(dir, `store-${at}`)}" }
-cluster { name: three, listen: "127.0.0.1:${route}", routes: [${routes.join(', ')}] }
-`,
-    );
-    const child = spawn(path, ['-c', file], { stdio: 'ignore' });
-    servers.push({ url: `nats://127.0.0.1:${port}`, process: child });
-  }
+  servers.push(...(await startNatsCluster(await scratch.dir('cluster'))));
 });
 
 afterAll(async () => {
   await scratch.clean();
-  for (const { process: child } of servers) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
+  await endProcesses(servers.map(({ process }) => process));
 });
 
 /** What a server that is there says of the stream of events, when the cluster has a leader. */

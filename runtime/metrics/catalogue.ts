@@ -1,4 +1,5 @@
 import { ARCHIVE_METRICS } from './archive-metrics.ts';
+import { CLUSTER_METRICS } from './cluster-metrics.ts';
 import { CONNECTOR_METRICS } from './connector-metrics.ts';
 import { ENGINE_METRICS } from './engine-metrics.ts';
 import { JOB_METRICS } from './job-metrics.ts';
@@ -14,6 +15,7 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
   ...ARCHIVE_METRICS,
   ...OUTBOUND_METRICS,
   ...CONNECTOR_METRICS,
+  ...CLUSTER_METRICS,
 ];
 
 const BY_NAME: ReadonlyMap<string, MetricSpec> = new Map(

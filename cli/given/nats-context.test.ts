@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Scratch } from '../test/scratch.ts';
+import { Scratch } from '../../test/scratch.ts';
 import { contextSettings } from './nats-context.ts';
 
 const scratch = new Scratch();

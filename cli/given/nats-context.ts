@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { MillraceError } from '../engine/index.ts';
+import { MillraceError } from '../../engine/index.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { MillraceError, type Publisher, type Topology } from '../engine/index.ts';
+import { MillraceError, type Publisher, type Topology } from '../../engine/index.ts';
 
 /**
  * Loads a topology from `FILE` or `FILE#NAME`: the export of that name; without one the default export, or
