@@ -353,7 +353,8 @@ export class ChannelSender {
     );
   }
 
-  get #hasRoom(): boolean {
+  /** Less is owed than the limits. */
+  get hasRoom(): boolean {
     const { pending_max_blocks, pending_max_bytes } = this.#options.limits;
     return this.owed_blocks < pending_max_blocks && this.owed_bytes < pending_max_bytes;
   }
@@ -371,7 +372,7 @@ export class ChannelSender {
   async room(): Promise<void> {
     for (;;) {
       this.pump();
-      if (this.#hasRoom || this.#isStopped) return;
+      if (this.hasRoom || this.#isStopped) return;
       const wait_ms = Math.min(this.wait_ms(this.#options.clock.now()), WAIT_MAX_MS);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, Math.max(1, wait_ms));

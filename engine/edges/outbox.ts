@@ -123,6 +123,7 @@ export class Outbox {
   #in_flight = 0;
   #acknowledged: number[] = [];
   #stopped = false;
+  #isHeld = false;
   #retries = 0;
   #dropped = 0;
   #roomWaiters: (() => void)[] = [];
@@ -173,6 +174,16 @@ export class Outbox {
     return failing;
   }
 
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** From now on no further send begins, or they do again: another task of the same log may send the same. */
+  hold(isHeld = true): void {
+    this.#isHeld = isHeld;
+    this.pump();
+  }
+
   stage(message: OutMessage): void {
     // The payload may be a view of a receive buffer that is reused before the commit.
     this.#staged.push({ ...message, payload: Uint8Array.from(message.payload) });
@@ -202,7 +213,7 @@ export class Outbox {
 
   /** Starts as many sends as the window and the order of the subjects allow. */
   pump(): void {
-    while (!this.#stopped && this.#in_flight < this.#limits.window) {
+    while (!this.#stopped && !this.#isHeld && this.#in_flight < this.#limits.window) {
       const lane = this.#ready.shift();
       if (lane !== undefined) {
         this.#startOf(lane);
@@ -242,7 +253,7 @@ export class Outbox {
 
   /** Of a lane, those that may begin now: one, while it fails. */
   #startOf(lane: Lane): void {
-    while (!this.#stopped && !lane.isPaused && this.#in_flight < this.#limits.window) {
+    while (!this.#stopped && !this.#isHeld && !lane.isPaused && this.#in_flight < this.#limits.window) {
       if (lane.isFailing && lane.in_flight > 0) return;
       const next = lane.failed[0] ?? lane.waiting.peek();
       if (next === undefined) break;
@@ -254,7 +265,8 @@ export class Outbox {
     }
     const isEmpty = lane.in_flight === 0 && lane.failed.length === 0 && lane.waiting.peek() === undefined;
     if (isEmpty && !lane.isPaused) this.#lanes.delete(lane.subject);
-    else if (this.#in_flight >= this.#limits.window && !lane.isPaused) this.#ready.push(lane);
+    else if ((this.#isHeld || this.#in_flight >= this.#limits.window) && !lane.isPaused)
+      this.#ready.push(lane);
   }
 
   /** Looks at the row before a repeat. One that has got another subject waits there from now on. */

@@ -46,6 +46,8 @@ export interface StreamFacts {
    * goes on without them, and counts them. `normal`: the stream's messages replace one another, nothing is lost.
    */
   readonly gaps?: 'count' | 'normal';
+  /** Of a partition: says how the stream divides keys into partitions. A sequence means nothing in another one. */
+  readonly layout?: string;
 }
 
 /** How much to take at once, and how long to wait for the first of it. */

@@ -1,10 +1,14 @@
+export { type CutSpec, type RepartitionConfig, repartitionDoc } from './cut.ts';
 export * from './define-operator.ts';
 export * from './merge.ts';
+export type { Graph, NodeDescription, TopologyDescription } from './node.ts';
 export * from './operator.ts';
 export { type Cursor, requireBehindCuts, type Tick } from './order.ts';
 export { type NameOf, type OriginInput, OutputIds } from './origins.ts';
 export type { OutputChanges, RetractionRule } from './retractions.ts';
 export type { SentSubject, SentTo } from './sent-subjects.ts';
 export type { SourceSpec } from './source-spec.ts';
+export { channelSource, type StageInput } from './stages.ts';
+export type { Listen } from './start-graph.ts';
 export * from './topology.ts';
 export * from './topology-diff.ts';

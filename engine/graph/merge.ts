@@ -2,6 +2,9 @@ import { filter, map, Observable } from 'rxjs';
 import type { Batch, Signal } from '../base/index.ts';
 import type { OperatorDoc } from './operator.ts';
 
+/** The kind of a node that is one side output of another. */
+export const SIDE_OUTPUT = 'side-output';
+
 export const mergeDoc: OperatorDoc = {
   kind: 'merge',
   summary: 'Several streams of one type as one',

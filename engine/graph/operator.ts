@@ -1,5 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Barrier, Clock, EventTime, Metrics, Signal } from '../base/index.ts';
+import type { CutOutput } from '../channels/index.ts';
 import type { ControlHandlers } from '../control/index.ts';
 import type { FailureWatch, OutMessage } from '../edges/index.ts';
 import type { Flushable, KvStore, KvView, StateChecks, TableSpecs, TablesOf } from '../state/index.ts';
@@ -52,6 +53,8 @@ export interface Runtime {
   /** Definitions go to the operator from here on. */
   control(operator: string, handlers: ControlHandlers): void;
   readonly failures: FailureWatch;
+  /** Where items go that leave a stage; absent where a task has no channels. */
+  readonly channels?: { open(cut: string, targets: number): CutOutput } | undefined;
 }
 
 /** Event-time timers, part of the commit. One per (time, key); setting it twice is setting it once. */

@@ -1,6 +1,6 @@
 import type { TableDescription } from '../state/index.ts';
+import type { NodeDescription, TopologyDescription } from './node.ts';
 import type { Definition } from './operator.ts';
-import type { NodeDescription, TopologyDescription } from './topology.ts';
 
 /** One difference between the topology that wrote a state and the one that is to run on it. */
 export interface TopologyChange {

@@ -1,4 +1,4 @@
-import type { TopologyDescription } from './topology.ts';
+import type { TopologyDescription } from './node.ts';
 
 /** Names that Mermaid reads as its own words, also in front of a hyphen, or as a part of an arrow. */
 const RISKY = /^(end|click|class|style|subgraph|graph|flowchart|href|call|interpolate)(-|$)|--/;

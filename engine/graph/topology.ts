@@ -1,67 +1,31 @@
-import { type Observable, type OperatorFunction, Subject, tap } from 'rxjs';
-import { type Either, invariant, MillraceError, type Signal } from '../base/index.ts';
+import type { Observable, OperatorFunction } from 'rxjs';
+import { type Either, invariant, MillraceError, requirePartitions, type Signal } from '../base/index.ts';
+import { producerName } from '../channels/index.ts';
 import type { SourceRecord } from '../edges/index.ts';
-import { describeTable, type TableDescription, type TableSpecs } from '../state/index.ts';
+import { describeTable, type TableSpecs } from '../state/index.ts';
+import {
+  type CutSpec,
+  channelIn,
+  channelOut,
+  cutSpec,
+  passCut,
+  type RepartitionConfig,
+  repartitionDoc,
+} from './cut.ts';
 import { MAIN_OUTPUT } from './define-operator.ts';
-import { mergeSignals, outputOf, tagged } from './merge.ts';
-import type { Definition, NoSides, Operator, Runtime, Sides } from './operator.ts';
+import { mergeSignals, outputOf, SIDE_OUTPUT, tagged } from './merge.ts';
+import type { Graph, Node, TopologyDescription } from './node.ts';
+import type { NoSides, Operator, Runtime, Sides } from './operator.ts';
 import { requireOneLog, requireOrder } from './order.ts';
-import { trackedNodes } from './origins.ts';
 import { Piped } from './pipe.ts';
 import { checkRetractions, mergedRetractions, type Retractions, retractionsOf } from './retractions.ts';
-import { type SentSubject, type SentTo, sentSubjects } from './sent-subjects.ts';
+import { type SentSubject, sentSubjects } from './sent-subjects.ts';
 import type { SourceSpec } from './source-spec.ts';
+import { channelSource, notPartitioned, requireStageName, type StageInput, splitStages } from './stages.ts';
+import { type Listen, startGraph } from './start-graph.ts';
 import { drawTopology } from './topology-drawing.ts';
 import { duplicateName, otherTopology } from './topology-errors.ts';
 import { requireWatermarks } from './watermark-reach.ts';
-
-/** An operator or a source of a topology as data: where it stands, and which tables it keeps. */
-export interface NodeDescription {
-  readonly name: string;
-  readonly kind: string;
-  readonly summary: string;
-  readonly inputs: readonly string[];
-  readonly state: Readonly<Record<string, TableDescription>>;
-  /** What the rows of its state depend on, besides their schema. */
-  readonly definition?: Definition;
-  /** The tables of the rows that do; absent: its state as a whole. */
-  readonly definedTables?: readonly string[];
-}
-
-/** A topology as data, to be drawn and compared. A node stands behind those that it reads. */
-export interface TopologyDescription {
-  readonly name: string;
-  readonly nodes: readonly NodeDescription[];
-}
-
-interface Node extends Omit<NodeDescription, 'state'> {
-  readonly state: TableSpecs;
-  /** Its output carries batches of side outputs too. */
-  readonly hasSides: boolean;
-  readonly sendsTo?: readonly SentTo[];
-  readonly makesIds?: boolean;
-  readonly namesResults?: boolean;
-  readonly ownsWatermark?: boolean;
-  readonly needsWatermark?: boolean;
-  readonly unordered?: string;
-  readonly takesDefinitions?: boolean;
-  /** By output: whether items of it may take earlier ones back. */
-  retractionsOf?(output: string): Retractions | undefined;
-  /** How the node's inputs become its output, once bound to a runtime. */
-  connect(runtime: Runtime, inputs: readonly Observable<Signal<unknown>>[]): Observable<Signal<unknown>>;
-}
-
-/** A running graph: push signals in at the sources; `arrivals` counts the ends that a barrier reached. */
-export interface Graph {
-  /** Into one source, or all of them. */
-  push(signal: Signal<SourceRecord>, source?: string): void;
-  /** How many ends a barrier has to reach. */
-  readonly ends: number;
-  arrivals(): number;
-  stop(): void;
-}
-
-const SIDE_OUTPUT = 'side-output';
 
 /** A place in a topology under construction, typed by what flows there and in the side outputs. */
 export class Stream<T, O extends Sides = NoSides> extends Piped<T> {
@@ -114,6 +78,15 @@ export class Stream<T, O extends Sides = NoSides> extends Piped<T> {
       },
     });
     return made;
+  }
+
+  /**
+   * The same items, divided by another key. In a partitioned topology what follows is a stage of its own, with tasks of
+   * its own; in a topology without partitions nothing happens here.
+   */
+  repartition(name: string, config: RepartitionConfig<T>): Stream<T> {
+    this.#builder.addCut(name, this.name, config);
+    return new Stream(this.#builder, name);
   }
 
   /** Throws `bad_config` for a stream of another topology: its items would never come. */
@@ -197,6 +170,19 @@ export class Builder {
     });
   }
 
+  addCut<T>(name: string, from: string, config: RepartitionConfig<T>): void {
+    const cut = cutSpec(name, config);
+    this.add({
+      ...{ name, cut, kind: repartitionDoc.kind, summary: repartitionDoc.summary, inputs: [from] },
+      ...{ state: {}, hasSides: false },
+      retractionsOf: () => this.retractionsOf(from),
+      connect: (runtime, [input]) => {
+        invariant(input !== undefined, `cut ${name} has an input`);
+        return passCut(name, cut, runtime, input);
+      },
+    });
+  }
+
   /**
    * Where records of one stream enter. A topology may have several sources. `resendsOn` is the only subject whose
    * messages may say which removed ones were sent again; without it those of all subjects may.
@@ -249,13 +235,6 @@ function unreachable(): never {
   throw new MillraceError('invariant_broken', 'A source has no inputs to connect.');
 }
 
-/** Hears the batches that leave nodes, by node name: for tests and inspection. */
-export type Listen = (node: string, items: readonly unknown[]) => void;
-
-function hear(node: string, signal: Signal<unknown>, listen: Listen): void {
-  if (signal.kind === 'batch' && signal.side === undefined) listen(node, signal.items);
-}
-
 /** A named dataflow graph. Data until `start`: it can be described, drawn and compared. */
 export class Topology {
   readonly name: string;
@@ -263,17 +242,55 @@ export class Topology {
   readonly sources: readonly SourceSpec[];
   readonly #nodes: readonly Node[];
   readonly #resendSubjects: ReadonlyMap<string, string>;
+  /** How many partitions each of its stages has; undefined: one task runs all of it. */
+  readonly partitions: number | undefined;
 
   constructor(
     name: string,
     nodes: readonly Node[],
     sources: readonly SourceSpec[] = [],
     resendSubjects: ReadonlyMap<string, string> = new Map(),
+    partitions?: number,
   ) {
     this.name = name;
     this.#nodes = nodes;
     this.sources = sources;
     this.#resendSubjects = resendSubjects;
+    this.partitions = partitions;
+  }
+
+  /**
+   * The parts between its cuts, in the order of the flow: each an ordinary topology that reads one log, with the tables of
+   * its operators under the same names. Throws `not_partitioned`.
+   */
+  stages(): readonly Stage[] {
+    const { name, partitions } = this;
+    if (partitions === undefined) throw notPartitioned(name);
+    return splitStages(name, this.#nodes).map(({ reads, nodes }, index) => {
+      const made = nodes.map((node) =>
+        node.cut === undefined ? node : endOfStage(node, node.cut, partitions),
+      );
+      const whole = reads.kind === 'stream' ? made : [...this.#entry(reads, partitions), ...made];
+      const sources = this.sources.filter((source) => nodes.some((node) => node.name === source.name));
+      const topology = new Topology(name, whole, sources, this.#resendSubjects, partitions);
+      const writes = nodes.flatMap((node) => (node.cut === undefined ? [] : [node.name]));
+      return { index, reads, writes, topology };
+    });
+  }
+
+  /** By the name of a cut, what decides where an item goes, and how it travels. */
+  cutOf(cut: string): CutSpec {
+    const spec = this.#nodes.find((node) => node.name === cut)?.cut;
+    invariant(spec !== undefined, `the topology has the cut ${cut}`);
+    return spec;
+  }
+
+  /** How what was given to a cut enters the stage behind it. */
+  #entry({ cut, from }: StageInput & { readonly kind: 'cut' }, partitions: number): readonly Node[] {
+    const producers = Array.from({ length: partitions }, (_, at) => producerName(from, at));
+    const builder = new Builder();
+    builder.source(channelSource(cut)).pipe(channelIn(cut, { codec: this.cutOf(cut).codec, producers }));
+    return builder.nodes;
   }
 
   /** The only subject of a source whose messages may say which removed ones were sent again; undefined: all may. */
@@ -325,79 +342,56 @@ export class Topology {
    * `listen` every batch that leaves a node's main output.
    */
   start(runtime: Runtime, failed: (error: unknown) => void, listen?: Listen): Graph {
-    const entries = new Map<string, Subject<Signal<SourceRecord>>>();
-    const outputs = new Map<string, Observable<Signal<unknown>>>();
-    const used = new Set(this.#nodes.flatMap(({ inputs }) => inputs));
-    const byName = new Map(this.#nodes.map((node) => [node.name, node]));
-    const subscriptions: { unsubscribe(): void }[] = [];
-    let arrived = 0;
-    let ends = 0;
-    runtime.eventTime.follow(this.#nodes);
-    const nodes = this.#nodes.map((node) => ({ ...node, isSide: node.kind === SIDE_OUTPUT }));
-    runtime.outputs.track(trackedNodes(nodes));
-    // Nodes subscribe from the ends backwards, so that a shared node emits only when all of its readers listen.
-    const joints: { subject: Subject<Signal<unknown>>; from: Observable<Signal<unknown>> }[] = [];
-    for (const node of this.#nodes) {
-      const inputs = node.inputs.map((input) => {
-        const output = outputs.get(input);
-        invariant(output !== undefined, `node ${node.name} reads from ${input}, which comes before it`);
-        const isWhole = node.kind === SIDE_OUTPUT || byName.get(input)?.hasSides !== true;
-        return isWhole ? output : outputOf(output, undefined);
-      });
-      const made = node.kind === 'source' ? entryOf(entries, node.name) : node.connect(runtime, inputs);
-      const output =
-        listen === undefined ? made : made.pipe(tap((signal) => hear(node.name, signal, listen)));
-      const readers = this.#nodes
-        .flatMap(({ inputs: from }) => from)
-        .filter((from) => from === node.name).length;
-      // The entry is shared as it is; what listens to it must hear each batch once.
-      if (readers > 1 && (node.kind !== 'source' || listen !== undefined)) {
-        const subject = new Subject<Signal<unknown>>();
-        joints.push({ subject, from: output });
-        outputs.set(node.name, subject);
-      } else {
-        outputs.set(node.name, output);
-      }
-      if (!used.has(node.name)) {
-        ends++;
-        subscriptions.push(
-          output.subscribe({
-            next: (signal) => {
-              if (signal.kind === 'barrier') arrived++;
-            },
-            error: failed,
-          }),
-        );
-      }
-    }
-    for (const { subject, from } of joints.reverse()) subscriptions.push(from.subscribe(subject));
-    return {
-      push: (signal, source) => {
-        if (source === undefined) for (const entry of entries.values()) entry.next(signal);
-        else entryOf(entries, source).next(signal);
-      },
-      ends,
-      arrivals: () => arrived,
-      stop: () => {
-        for (const subscription of subscriptions) subscription.unsubscribe();
-      },
-    };
+    return startGraph(this.#nodes, runtime, failed, listen);
   }
 }
 
-function entryOf(
-  entries: Map<string, Subject<Signal<SourceRecord>>>,
-  source: string,
-): Subject<Signal<SourceRecord>> {
-  const entry = entries.get(source) ?? new Subject();
-  entries.set(source, entry);
-  return entry;
+/** What lies between two cuts of a partitioned topology. */
+export interface Stage {
+  readonly index: number;
+  readonly topology: Topology;
+  readonly reads: StageInput;
+  /** The cuts that it sends to. */
+  readonly writes: readonly string[];
 }
 
-/** Builds a topology: `topology('orders', (t) => { t.source('events').pipe(…); })`. */
-export function topology(name: string, build: (builder: Builder) => void): Topology {
+/** A cut in the stage before it. */
+function endOfStage(node: Node, cut: NonNullable<Node['cut']>, partitions: number): Node {
+  return {
+    ...node,
+    kind: 'channel-out',
+    summary: 'Items for the next stage',
+    definition: { partitions },
+    connect: (runtime, [input]) => {
+      invariant(input !== undefined, `cut ${node.name} has an input`);
+      return channelOut(node.name, cut, partitions, runtime, input);
+    },
+  };
+}
+
+/** How a topology is divided. */
+export interface TopologyOptions {
+  /** Key groups that its work is divided into, each a task of its own; fixed for good. Default: one task runs it. */
+  readonly partitions?: number;
+}
+
+/**
+ * Builds a topology: `topology('orders', (t) => { t.source('events').pipe(…); })`. With `partitions` throws
+ * `stage_needs_one_log`, `bad_partitions` and `bad_topology_name` for what cannot be divided.
+ */
+export function topology(
+  name: string,
+  build: (builder: Builder) => void,
+  { partitions }: TopologyOptions = {},
+): Topology {
   const builder = new Builder();
   build(builder);
   requireWatermarks(builder.nodes);
-  return new Topology(name, builder.nodes, builder.sources, builder.resendSubjects);
+  if (partitions !== undefined) {
+    requirePartitions(partitions);
+    requireStageName(name);
+    splitStages(name, builder.nodes);
+    requireOrder(name, builder.nodes, builder.sources);
+  }
+  return new Topology(name, builder.nodes, builder.sources, builder.resendSubjects, partitions);
 }

@@ -5,6 +5,7 @@ export { GAPS_MAX, GapBoard, type GapKind, isExact, readGaps, type StreamGap } f
 export { inputPositions, type Sources } from './inputs.ts';
 export { isTick, type LogTime } from './log-order.ts';
 export * from './meta.ts';
+export type { TaskChannels } from './sending.ts';
 export * from './supervisor.ts';
 export * from './task.ts';
 export * from './task-limits.ts';

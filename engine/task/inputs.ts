@@ -122,7 +122,7 @@ export class Input {
   }
 
   get position(): InputPosition {
-    const { stream, incarnation } = this.facts;
+    const { stream, incarnation, layout } = this.facts;
     const { partition } = this.source;
     const head = Math.max(this.sequence, this.source.state().headSequence);
     const marks = this.#newMarks;
@@ -130,6 +130,7 @@ export class Input {
     return {
       ...position,
       ...(marks.length === 0 ? {} : { marks }),
+      ...(layout === undefined ? {} : { layout }),
       ...(this.#isUnread ? { isUnread: true } : {}),
     };
   }

@@ -19,6 +19,8 @@ export interface InputPosition {
   readonly head: number;
   /** Of the message at the position and of some before it, the newest last; absent where the source knows none. */
   readonly marks?: readonly StreamMark[];
+  /** Of a partition: how the stream divided keys when it was read. */
+  readonly layout?: string;
   /** Nothing was read up to `sequence`: it is where the stream began when the source was opened. */
   readonly isUnread?: true;
 }
@@ -177,6 +179,15 @@ export function checkPosition(progress: InputPosition | undefined, facts: Stream
       `Stream "${stream}" was deleted and created again (now ${facts.incarnation}, the state knows ` +
         `${progress.incarnation}): its sequence numbers mean other events. Restore the stream from its ` +
         `backup, or keep the state as it is for reading. ${rebuild}`,
+    );
+  }
+  if (progress.layout !== undefined && progress.layout !== facts.layout) {
+    throw new MillraceError(
+      'layout_changed',
+      `Stream "${stream}" divides keys into partitions in another way (${facts.layout ?? 'in none'}) than when the state of ` +
+        `partition ${progress.partition} read it (${progress.layout}): keys have moved to other partitions, whose states ` +
+        'know nothing of them. Set the subject transform of the stream back to what it was; another number of ' +
+        'partitions takes a new stream, and states that are built from it.',
     );
   }
   if (lastSequence < progress.sequence) {

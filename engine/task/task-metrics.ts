@@ -42,6 +42,11 @@ export class TaskMetrics {
     this.failingRecords = counter('millrace.task.failing_records', 'Records put aside, for they fail');
   }
 
+  observeLetters(count: () => number): void {
+    const help = 'Dead letters put together, for their tenant had too many';
+    this.#metrics.observedCounter('millrace.deadletters.summed', help, count);
+  }
+
   observe({ store, inputs, outbox, eventTime, held, uncommitted }: Observed): void {
     const metrics = this.#metrics;
     const gauge = (name: string, help: string, read: () => number): void => metrics.gauge(name, help, read);

@@ -5,6 +5,7 @@ import type { Listen, Topology, TopologyChange } from '../graph/index.ts';
 import type { KvStore, StateChecks } from '../state/index.ts';
 import type { Sources } from './inputs.ts';
 import type { Progress } from './meta.ts';
+import type { TaskChannels } from './sending.ts';
 import type { TaskLimits } from './task-limits.ts';
 
 /** What a task is made of: a topology, where its records come from, where its state lies, and where its messages go. */
@@ -38,4 +39,6 @@ export interface TaskOptions {
    * idle sources are told by ticks of the log, and what cannot have this is refused by name. Default: false.
    */
   readonly ordered?: boolean;
+  /** Of a task of a partitioned topology: where its cuts send, and whether it sends at all. Default: it has no cuts. */
+  readonly channels?: TaskChannels;
 }

@@ -7,15 +7,8 @@ import {
   Metrics,
   MillraceError,
 } from '../base/index.ts';
-import {
-  errorOf,
-  FailureWatch,
-  LetterAllowance,
-  OUTBOX_TABLE,
-  Outbox,
-  type SourceRecord,
-  TraceFollower,
-} from '../edges/index.ts';
+import type { TaskRole } from '../channels/index.ts';
+import { errorOf, FailureWatch, LetterAllowance, type SourceRecord, TraceFollower } from '../edges/index.ts';
 import {
   type Cursor,
   emittedBy,
@@ -40,6 +33,7 @@ import {
 } from './meta.ts';
 import { gapNotices, namingGaps } from './naming-gaps.ts';
 import { outboxEvents } from './outbox-events.ts';
+import { Sending } from './sending.ts';
 import { adaptedBatch, DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import type { TaskOptions } from './task-options.ts';
@@ -50,7 +44,6 @@ import { readTopology, upgradeTopology, writeTopology } from './upgrade.ts';
 const NOWHERE: Cursor = { sequence: 0 };
 /** In the ids of its dead letters, where others have the operator; no operator has such a name. */
 const QUARANTINE = '.quarantine';
-const MS_PER_SECOND = 1_000;
 
 /**
  * One partition's pipeline: takes bounded batches from the source, pushes them through the graph
@@ -65,7 +58,7 @@ export class Task {
   readonly #flushables: Flushable[] = [];
   readonly #timers: TimerService[] = [];
   #graph: Graph | undefined;
-  #outbox: Outbox | undefined;
+  #sending: Sending | undefined;
   #outputs: OutputIds | undefined;
   #control: ControlState | undefined;
   #notices = new NoticeBoard({});
@@ -90,11 +83,8 @@ export class Task {
     this.#limits = { ...DEFAULT_TASK_LIMITS, ...options.limits };
     this.#batch_max = this.#limits.batch_max_events;
     const { letters } = this.#limits;
-    this.#letters =
-      letters === undefined ? undefined : new LetterAllowance(letters, options.store.table(META_TABLE));
-    const summed = 'Dead letters put together, for their tenant had too many';
-    const countSummed = (): number => this.#letters?.summed ?? 0;
-    this.metrics.observedCounter('millrace.deadletters.summed', summed, countSummed, {});
+    this.#letters = letters && new LetterAllowance(letters, options.store.table(META_TABLE));
+    this.#counts.observeLetters(() => this.#letters?.summed ?? 0);
     this.#alignment = {
       watermarkOf: (node) => this.#eventTimeOf(node),
       max_drift_ms: this.#limits.max_drift_ms,
@@ -120,32 +110,27 @@ export class Task {
     if (this.#options.ordered === true) this.#order = new LogOrder(progress?.log, progress?.sequence);
     this.#eventTime = new EventTime(progress);
     this.#notices = new NoticeBoard(progress?.notices ?? {});
-    this.#outbox = new Outbox(
-      store.table(OUTBOX_TABLE),
-      publisher,
-      progress?.outbox_next ?? 0,
-      this.#limits.outbox,
-      outboxEvents(this.#counts, inputs, this.#notices),
-    );
+    const { channels } = this.#options;
+    this.#sending = new Sending({
+      ...{ channels, topology: topology.name, store, clock, metrics: this.metrics, publisher },
+      ...{ next: progress?.outbox_next ?? 0, limits: this.#limits.outbox },
+      events: outboxEvents(this.#counts, inputs, this.#notices),
+      requestBarrier: () => this.#requestBarrier(),
+    });
     this.#control = new ControlState(store, this.#options.control, progress?.control, this.#limits.control);
     const failed = (error: unknown): void => this.#failures.reportUnknown(error);
     const definitionOf = (node: string) => described.nodes.find(({ name }) => name === node)?.definition;
     this.#outputs = new OutputIds(topology.name, inputs.origins(definitionOf), this.#commit);
-    this.#graph = topology.start(
-      this.#runtime(inputs.first.source.partition, this.#outputs),
-      failed,
-      this.#options.listen,
-    );
+    const runtime = this.#runtime(inputs.first.source.partition, this.#outputs);
+    this.#graph = topology.start(runtime, failed, this.#options.listen);
     this.#control.restore();
     const { watermark_ms } = this.#eventTime;
     this.#graph.push({ kind: 'watermark', time_ms: watermark_ms ?? Number.NEGATIVE_INFINITY });
     this.#raise();
     for (const { node } of inputs.all) {
       emittedBy(this.metrics, node);
-      this.#watermarkOf.set(
-        node,
-        watermarkOwners(described, node, (name) => this.#eventTime.isOwner(name)),
-      );
+      const owners = watermarkOwners(described, node, (name) => this.#eventTime.isOwner(name));
+      this.#watermarkOf.set(node, owners);
     }
     describeControl(this.metrics, this.#control);
     // What was gone before this start is part of the next commit, for good.
@@ -153,14 +138,14 @@ export class Task {
     this.#counts.observe({
       store,
       inputs,
-      outbox: this.#outbox,
+      outbox: this.#sending.outbox,
       eventTime: this.#eventTime,
       held: () => inputs.held(this.#alignment).length,
       uncommitted: () => this.#uncommitted,
     });
     await inputs.start();
     this.#barrier_at_ms = clock.now();
-    this.#outbox.pump();
+    this.#sending.pump();
   }
 
   #runtime(partition: string, outputs: OutputIds): Runtime {
@@ -183,9 +168,8 @@ export class Task {
         this.#opened().outbox.stage(this.#traces.mark(message));
       },
       notice: (notice: Notice) => this.#notices.add(notice),
-      requestBarrier: () => {
-        this.#barrierRequested = true;
-      },
+      requestBarrier: () => this.#requestBarrier(),
+      channels: this.#sending?.channels,
       eventTime: this.#eventTime,
       failures: this.#failures,
       control: (operator, handlers) => {
@@ -194,13 +178,35 @@ export class Task {
       },
       register: (_, flushable) => this.#flushables.push(flushable),
       timers: (operator) => {
-        const id = `${operator}/timers`;
-        const timers = new TimerService(() => store.table(id), store.tableNames().includes(id));
+        const timers = TimerService.of(store, operator);
         this.#timers.push(timers);
         return timers;
       },
     };
   }
+
+  #requestBarrier(): void {
+    this.#barrierRequested = true;
+  }
+
+  /** Less is owed to other stages than its limits: else it takes no input. */
+  get hasRoom(): boolean {
+    return this.#sending?.channels?.hasRoom ?? true;
+  }
+
+  /** Whether it sends; a standby holds back what it owes. */
+  get role(): TaskRole {
+    return this.#sending?.role ?? this.#options.channels?.role ?? 'active';
+  }
+
+  /**
+   * Begins to send as the owner with this epoch, once no owner before it can send into its channels any more. Rejects
+   * with `fenced` (a later epoch is there) and stays a standby then; see `ChannelSender.activate`.
+   */
+  activate = (epoch: number): Promise<void> => this.#opened().sending.activate(epoch);
+
+  /** Holds back what it owes from now on, and lets go of what it sees that another owner has sent. */
+  standby = (): void => this.#opened().sending.standby();
 
   /** The time by which results may be decided. */
   get #clock(): Clock {
@@ -212,14 +218,14 @@ export class Task {
     return this.#order?.cursor ?? NOWHERE;
   }
 
-  #opened(): { graph: Graph; outbox: Outbox; inputs: Inputs; control: ControlState; outputs: OutputIds } {
-    const [graph, outbox, inputs] = [this.#graph, this.#outbox, this.#inputs];
-    const [control, outputs] = [this.#control, this.#outputs];
-    const isOpen = graph !== undefined && outbox !== undefined && inputs !== undefined;
-    if (!isOpen || control === undefined || outputs === undefined) {
+  #opened() {
+    const [graph, inputs, control] = [this.#graph, this.#inputs, this.#control];
+    const [outputs, sending] = [this.#outputs, this.#sending];
+    const isOpen = graph !== undefined && inputs !== undefined && control !== undefined;
+    if (!isOpen || outputs === undefined || sending === undefined) {
       throw new MillraceError('task_not_open', 'Call open() before anything else of a task.');
     }
-    return { graph, outbox, inputs, control, outputs };
+    return { graph, outbox: sending.outbox, inputs, control, outputs, sending };
   }
 
   /** An operator has more to do, or there are definitions that are not applied yet: a commit is due. */
@@ -242,17 +248,17 @@ export class Task {
   async run(stop: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const { control_poll_ms } = this.#limits;
-    const { outbox, inputs } = this.#opened();
+    const { sending, inputs } = this.#opened();
     const wake = (): void => {
-      outbox.stop();
+      sending.stop();
       inputs.stop();
     };
     stop.addEventListener('abort', wake, { once: true });
     try {
       await this.#naming(async () => {
         while (!stop.aborted) {
-          await outbox.room();
-          const wait_ms = Math.max(0, this.#nextBarrier_ms() - clock.now());
+          await sending.room();
+          const wait_ms = Math.max(0, Math.min(this.#nextBarrier_ms() - clock.now(), sending.wait_ms()));
           await this.step(this.#options.control === undefined ? wait_ms : Math.min(wait_ms, control_poll_ms));
         }
       });
@@ -272,7 +278,8 @@ export class Task {
   /** One take, one push through the graph, and the commit that is due. Exposed for the simulation. */
   async step(wait_ms: number): Promise<number> {
     const { clock } = this.#options;
-    const { inputs } = this.#opened();
+    const { inputs, sending } = this.#opened();
+    sending.pump();
     const max = this.#options.quarantine?.maxRecords(this.#batch_max, inputs.all) ?? this.#batch_max;
     const { input, records } = await inputs.take({ max, wait_ms }, this.#alignment);
     const last = records.at(-1);
@@ -352,9 +359,9 @@ export class Task {
 
   #nextBarrier_ms(): number {
     const { barrier_interval_ms, backlog_barrier_interval_ms, idle_barrier_interval_ms } = this.#limits;
-    const { outbox, inputs, control } = this.#opened();
+    const { sending, inputs, control } = this.#opened();
     if (this.#barrierRequested) return this.#barrier_at_ms;
-    const isBusy = this.#uncommitted > 0 || outbox.hasChanges || inputs.haveMoved || control.hasNews;
+    const isBusy = this.#uncommitted > 0 || sending.hasChanges || inputs.haveMoved || control.hasNews;
     if (!isBusy) return this.#barrier_at_ms + idle_barrier_interval_ms;
     return this.#barrier_at_ms + (this.#isBehind ? backlog_barrier_interval_ms : barrier_interval_ms);
   }
@@ -362,7 +369,7 @@ export class Task {
   /** Sends a barrier through the graph inside one transaction that writes everything, or nothing. */
   commit(): void {
     const { store, clock, topology, onCommit } = this.#options;
-    const { graph, outbox, inputs, control, outputs } = this.#opened();
+    const { graph, outbox, inputs, control, outputs, sending } = this.#opened();
     const started_ms = performance.now();
     const now_ms = clock.now();
     const order = this.#order;
@@ -370,7 +377,7 @@ export class Task {
     const before = graph.arrivals();
     // Before the barrier: an operator with more to do may ask for the next one while this one passes.
     this.#barrierRequested = false;
-    const { progress, sending } = store.transaction(() => {
+    const { progress, owed } = store.transaction(() => {
       const meta = store.table(META_TABLE);
       // First: an operator that meets what another process wrote would fail in ways that hide why.
       requireSoleWriter(this.#options.store, this.#commit);
@@ -378,10 +385,8 @@ export class Task {
       // Before the barrier: what an operator begins for a definition, it stores as the barrier passes.
       control.apply();
       for (const input of inputs.all) {
-        const time =
-          order === undefined
-            ? { now_ms, idle_ms: input.idle_ms(now_ms) }
-            : { now_ms: order.clock.now(), idle_ms: 0 };
+        const idle_ms = order === undefined ? input.idle_ms(now_ms) : 0;
+        const time = { now_ms: order?.clock.now() ?? now_ms, idle_ms };
         outputs.begin(input.node);
         graph.push({ kind: 'barrier', commit, ...time, watermark_ms }, input.node);
       }
@@ -393,6 +398,7 @@ export class Task {
       if (order === undefined) this.#sumLetters(now_ms);
       this.#letters?.flush();
       const flushed = outbox.flush();
+      sending.channels?.flush(inputs.first.sequence, now_ms);
       this.#notices.flush(meta);
       this.#gaps.flush(meta);
       const written: Progress = {
@@ -408,7 +414,7 @@ export class Task {
       };
       writeProgress(meta, written);
       if (!this.#isDescribed) writeTopology(meta, topology.describe());
-      return { progress: written, sending: flushed };
+      return { progress: written, owed: flushed };
     });
     this.#commit = commit;
     for (const input of inputs.all) {
@@ -420,15 +426,16 @@ export class Task {
     this.#counts.records.add(this.#uncommitted);
     this.#uncommitted = 0;
     this.#counts.commits.add();
-    this.#counts.commit_s.add((performance.now() - started_ms) / MS_PER_SECOND);
-    sending.sendCommitted();
+    this.#counts.commit_s.add((performance.now() - started_ms) / 1_000);
+    owed.sendCommitted();
+    sending.pump();
     onCommit?.(progress);
   }
 
   /** Lets go of the graph; the store stays open, it is the caller's. */
   close(): void {
     this.#graph?.stop();
-    this.#outbox?.stop();
+    this.#sending?.stop();
     this.#graph = undefined;
   }
 }

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../base/index.ts';
 import type { Timers } from '../graph/index.ts';
-import type { KvTable } from '../state/index.ts';
+import type { KvStore, KvTable } from '../state/index.ts';
 
 interface Due {
   readonly time_ms: number;
@@ -42,6 +42,12 @@ export class TimerService implements Timers {
   constructor(open: () => KvTable, exists: boolean) {
     this.#open = open;
     if (exists) this.#opened = open();
+  }
+
+  /** Of an operator, in its own table. */
+  static of(store: KvStore, operator: string): TimerService {
+    const id = `${operator}/timers`;
+    return new TimerService(() => store.table(id), store.tableNames().includes(id));
   }
 
   set(time_ms: number, key: string): void {

@@ -41,12 +41,19 @@ export class SimulatedChains implements ChainLog {
   #open: Open[] = [];
   #faults: boolean;
   #last = 0;
+  #max_messages: number;
   refused = 0;
   full = 0;
 
   constructor(options: SimulatedChainsOptions) {
     this.#options = options;
     this.#faults = options.faults;
+    this.#max_messages = options.channel_max_messages ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** From now on a channel takes any number of messages. */
+  unbound(): void {
+    this.#max_messages = Number.POSITIVE_INFINITY;
   }
 
   get lastSequence(): number {
@@ -72,13 +79,13 @@ export class SimulatedChains implements ChainLog {
   }
 
   #append(subject: string, bytes: Uint8Array, last: number): Appended {
-    const { channel_max_messages = Number.POSITIVE_INFINITY, isUnchecked = false, now } = this.#options;
+    const { isUnchecked = false, now } = this.#options;
     if (!isUnchecked && (this.#ends.get(subject)?.sequence ?? 0) !== last) {
       this.refused++;
       return { kind: 'refused' };
     }
     const count = this.#counts.get(subject) ?? 0;
-    if (count >= channel_max_messages) {
+    if (count >= this.#max_messages) {
       this.full++;
       return { kind: 'full' };
     }
