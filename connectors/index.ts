@@ -17,6 +17,7 @@ export * from './intake/index.ts';
 export { type KafkaRecord, sendToKafka } from './kafka/index.ts';
 export { Mailer, type MailSettings } from './mail/index.ts';
 export { MemoryKeyValueStore } from './memory/index.ts';
+export * from './nats/channels/index.ts';
 export {
   ANOMALIES_STREAM,
   canAimAnswers,

@@ -14,6 +14,7 @@ export {
 export * from './connection.ts';
 export {
   describe,
+  isChannelFull,
   isConsumersFull,
   isForbidden,
   isInactiveTooLong,

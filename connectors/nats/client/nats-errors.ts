@@ -60,6 +60,10 @@ export const isInactiveTooLong = (thrown: unknown): boolean => hasCode(thrown, A
 export const isWrongLastSequence = (thrown: unknown): boolean =>
   hasCode(thrown, API_CODES.wrongLastSequence, API_CODES.wrongLastSequenceUnknown);
 
+/** A subject has as many messages as its stream lets it have, and nothing was stored. */
+export const isChannelFull = (thrown: unknown): boolean =>
+  hasCode(thrown, API_CODES.storeFailed) && describe(thrown).includes('maximum messages per subject');
+
 const isStreamFull = (thrown: unknown): boolean =>
   hasCode(
     thrown,

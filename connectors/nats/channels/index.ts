@@ -1,0 +1,2 @@
+export { type CutLimits, DEFAULT_CUT_LIMITS, ensureCutStream, purgeChannels } from './cut-streams.ts';
+export { NatsChainLog } from './nats-chain-log.ts';
