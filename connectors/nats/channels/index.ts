@@ -1,2 +1,8 @@
 export { type CutLimits, DEFAULT_CUT_LIMITS, ensureCutStream, purgeChannels } from './cut-streams.ts';
 export { NatsChainLog } from './nats-chain-log.ts';
+export {
+  ensurePartitionedStream,
+  layoutOf,
+  type PartitionedStreamSpec,
+  transformOf,
+} from './partitioned-stream.ts';
