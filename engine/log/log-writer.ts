@@ -198,6 +198,7 @@ export class LogWriter {
       for (const scope of this.#due)
         dropped += cutScope(tables, scope, dayBySize(tables, scope, scope_max_bytes));
     }
+    for (const scope of this.#due) this.#upkeep.changed(scope);
     const merged = this.#merge(tables);
     // A piece of upkeep is as large as a merge: one or the other in a commit.
     const keptUp = merged.merges > 0 || isUrgent ? undefined : this.#keepUp(tables);

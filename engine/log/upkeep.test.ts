@@ -73,6 +73,24 @@ describe('retention', () => {
     expect(log.commit()).toMatchObject({ merges: 0, hasKeptUp: false });
     expect(planOf(log, 'retention')).toMatchObject([{ hidden_rows: 3 }]);
   });
+
+  it('does what a cut that moves meanwhile makes due, of the segments that were there', () => {
+    const log = new LogUnderTest(stores.open('memory').store);
+    for (const scope of ['s', 't']) {
+      log.append(Array.from({ length: 10 }, (_, at) => row(at, scope, Math.floor(at / 3))));
+      log.commit();
+    }
+    log.writer.dropBefore('s', T + DAY_MS);
+    log.commit();
+    log.writer.beginUpkeep('job', { mode: 'retention' });
+    expect(log.commit()).toMatchObject({ merges: 1, hasKeptUp: true });
+    expect(log.writer.hasUpkeep).toBe(false);
+    for (const scope of ['s', 't']) log.writer.dropBefore(scope, T + DAY_MS * (scope === 's' ? 2 : 1));
+    expect(log.commit()).toMatchObject({ merges: 1, merged: 10, hasKeptUp: true });
+    expect(log.writer.hasUpkeep).toBe(false);
+    // That of `s` was written after it was asked for.
+    expect(planOf(log, 'retention')).toMatchObject([{ hidden_rows: 3 }, { hidden_rows: 0 }]);
+  });
 });
 
 describe('compaction', () => {
@@ -104,6 +122,25 @@ describe('compaction', () => {
     log.append([row(5, 's', 0)]);
     expect(log.commit()).toMatchObject({ appended: 1, merges: 1, merged: 5 });
     expect([log.writer.hasUpkeep, log.writer.totals().segments]).toEqual([false, 2]);
+  });
+
+  it('merges what has become neighbours because a cut has taken what was between', () => {
+    const log = new LogUnderTest(stores.open('memory').store, { ...SMALL, fanout: 9 });
+    let sequence = 0;
+    for (const [rows, day] of [
+      [5, 5],
+      [45, 0],
+      [5, 5],
+    ] as const) {
+      log.append(Array.from({ length: rows }, () => row(sequence++, 's', day)));
+      log.commit();
+    }
+    log.writer.beginUpkeep('job', { mode: 'compaction' });
+    expect(log.commit()).toMatchObject({ merges: 0 });
+    expect([log.writer.hasUpkeep, log.writer.totals().segments]).toEqual([false, 3]);
+    log.writer.dropBefore('s', T + DAY_MS);
+    expect(log.commit()).toMatchObject({ merges: 1, merged: 10, hasKeptUp: true });
+    expect([log.writer.hasUpkeep, log.writer.totals().segments]).toEqual([false, 1]);
   });
 });
 

@@ -56,34 +56,48 @@ export function nextUpkeep(
   return undefined;
 }
 
-/** Upkeep that is under way, of the segments that were there when it was asked for. */
+interface AskedUpkeep {
+  readonly mode: LogUpkeepMode;
+  /** The segments of a scope that are meant have smaller ids; what is written meanwhile has none of them. */
+  readonly before: ReadonlyMap<ScopeSegments, number>;
+  /** Scopes that may have something to do. */
+  readonly open: Set<ScopeSegments>;
+}
+
+/**
+ * Upkeep that is under way, of the segments that were there when it was asked for. They are meant until it is taken
+ * back: a cut that moves meanwhile makes more of them due, and whoever waits until none is sees that from outside.
+ */
 export class UpkeepWork {
-  readonly #asked = new Map<
-    string,
-    { readonly mode: LogUpkeepMode; readonly wanted: Map<ScopeSegments, number> }
-  >();
+  readonly #asked = new Map<string, AskedUpkeep>();
 
   /** Of what is there now, each segment once. */
   begin(id: string, { mode, scopes }: LogUpkeep, all: Iterable<ScopeSegments>): void {
-    const wanted = new Map<ScopeSegments, number>();
+    const before = new Map<ScopeSegments, number>();
     for (const scope of all) {
       if (scopes !== undefined && !scopes.includes(scope.scope)) continue;
-      wanted.set(scope, scope.nextId);
+      before.set(scope, scope.nextId);
     }
-    this.#asked.set(id, { mode, wanted });
+    this.#asked.set(id, { mode, before, open: new Set(before.keys()) });
   }
 
   end(id: string): void {
     this.#asked.delete(id);
   }
 
-  /** The next piece; undefined: everything that was asked for is done. */
+  /** Segments of the scope have changed: there may be something to do again. */
+  changed(scope: ScopeSegments): void {
+    for (const { before, open } of this.#asked.values()) if (before.has(scope)) open.add(scope);
+  }
+
+  /** The next piece; undefined: everything that was asked for is done, as far as cuts have come. */
   next(limits: UpkeepLimits): { readonly scope: ScopeSegments; readonly merge: Merge } | undefined {
-    for (const { mode, wanted } of this.#asked.values()) {
-      for (const [scope, before] of wanted) {
-        const merge = nextUpkeep(scope.entries, mode, limits, (id) => id < before);
+    for (const { mode, before, open } of this.#asked.values()) {
+      for (const scope of open) {
+        const end = before.get(scope) ?? 0;
+        const merge = nextUpkeep(scope.entries, mode, limits, (id) => id < end);
         if (merge !== undefined) return { scope, merge };
-        wanted.delete(scope);
+        open.delete(scope);
       }
     }
     return undefined;

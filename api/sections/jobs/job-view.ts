@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { LogUpkeepMode } from '../../../engine/index.ts';
 import { JOB_LANES, JOB_STATUSES, type JobItemError, type JobRecord } from '../../../runtime/index.ts';
 import { MASK, type PiiMask } from '../../answers/index.ts';
 import { ApiError, allows, type Principal, timestamp, timeText, timeTextOrNull } from '../../http/index.ts';
@@ -126,8 +127,18 @@ export function jobLocation(base: string, job_id: string): string {
   return `${base}/jobs/${job_id}`;
 }
 
-/** A role that reads no numbers, such as one that only writes events, sees the jobs that its key started. */
-export function maySee({ permissions, key_id }: Principal, { created_by }: JobRecord): boolean {
+/** Types of jobs that report about all tenants by name, whichever tenant they lie with. */
+const ABOUT_ALL_TENANTS: ReadonlySet<string> = new Set<LogUpkeepMode>(['retention', 'compaction']);
+
+/**
+ * A role that reads no numbers, such as one that only writes events, sees the jobs that its key started. What is about
+ * all tenants is for keys of all tenants.
+ */
+export function maySee(
+  { permissions, key_id, tenants }: Principal,
+  { created_by, type }: Pick<JobRecord, 'created_by' | 'type'>,
+): boolean {
+  if (tenants !== '*' && ABOUT_ALL_TENANTS.has(type)) return false;
   return permissions.includes('kpis:read') || created_by === key_id;
 }
 

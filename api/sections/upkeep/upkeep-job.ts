@@ -73,45 +73,53 @@ class Upkeep {
     const planning = { mode: this.#mode, settings: ports.settings, tenants };
     const before = stateSchema.safeParse(this.#job.record.state).data;
     const plan = before?.plan ?? planOf(planning, begun, spaceOf(looking));
-    const left = before?.shrinks === true ? begun : await this.#keepUp(plan, begun);
+    if (before?.shrinks !== true) await this.#keepUp(plan, begun);
     await this.#shrink(plan);
-    return { result: this.#report(plan, left) };
+    return { result: reportOf(this.#mode, plan, lookAt(looking), spaceOf(looking)) };
   }
 
-  #report(plan: UpkeepPlan, left: UpkeepLook): object {
-    return reportOf(this.#mode, plan, lookAt(this.#looking), spaceOf(this.#looking), left);
-  }
-
-  /** Waits for what was due at the beginning; gives what is left of it. */
-  async #keepUp(plan: UpkeepPlan, begun: UpkeepLook): Promise<UpkeepLook> {
-    if (dueRows(begun) === 0) return begun;
+  /** Waits until nothing is left of what was due at the beginning. */
+  async #keepUp(plan: UpkeepPlan, begun: UpkeepLook): Promise<void> {
     const { requests, ports } = this.#parts;
-    const { record, signal } = this.#job;
+    const { record } = this.#job;
     const { tenants } = this.#input;
     const asked = { job_id: record.job_id, tenant: record.tenant, mode: this.#mode, tenants };
-    const id = await this.#patiently(() => askFor(requests, asked));
-    const until_ms = ports.clock.now() + TAKEN_MS;
     try {
-      for (let since = begun; ; ) {
-        const isTaken = await this.#patiently(() => this.#isTaken(id));
-        const look = await this.#patiently(() => lookAt(this.#looking, since));
-        // Another generation has other segments; what it has is looked at from its beginning.
-        if (look.generation !== since.generation) since = look;
-        const left = dueRows(look);
-        this.#advance(plan, plan.totals.rows - left, false);
-        if (left === 0) return look;
-        if (!isTaken && ports.clock.now() > until_ms) {
-          const message =
-            'The pipeline has not taken the request for ten minutes: GET /health says what keeps it.';
-          throw new MillraceError('upkeep_not_taken', message);
-        }
-        await sleep(LOOK_MS, undefined, { signal });
+      for (let since = begun; dueRows(since) > 0; ) {
+        // What was asked before the look may be about fewer segments than it saw: what is waited for would not come.
+        await this.#patiently(() => takeBack(requests, asked));
+        const id = await this.#patiently(() => askFor(requests, asked));
+        since = await this.#waitFor(id, plan, since);
       }
     } finally {
       // What fails is made up for when the job is over, or goes on.
       await takeBack(requests, asked).catch((error: unknown) =>
         ports.log.warn({ err: error, job_id: record.job_id }, 'a request for upkeep could not be taken back'),
       );
+    }
+  }
+
+  /**
+   * The look that found nothing due any more of what was there at `since`, or that it has to be asked again: another
+   * generation has other segments, of which all count, or the request is gone.
+   */
+  async #waitFor(id: string, plan: UpkeepPlan, since: UpkeepLook): Promise<UpkeepLook> {
+    const { requests, ports } = this.#parts;
+    const { clock } = ports;
+    const until_ms = clock.now() + TAKEN_MS;
+    for (;;) {
+      const isTaken = await this.#patiently(() => this.#isTaken(id));
+      const look = await this.#patiently(() => lookAt(this.#looking, since));
+      const left = dueRows(look);
+      this.#advance(plan, plan.totals.rows - left, false);
+      if (left === 0 || look.generation !== since.generation) return look;
+      if (requests.get(this.#job.record.tenant, id) === undefined) return look;
+      if (!isTaken && clock.now() > until_ms) {
+        const message =
+          'The pipeline has not taken the request for ten minutes: GET /health says what keeps it.';
+        throw new MillraceError('upkeep_not_taken', message);
+      }
+      await sleep(LOOK_MS, undefined, { signal: this.#job.signal });
     }
   }
 

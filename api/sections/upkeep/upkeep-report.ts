@@ -102,30 +102,21 @@ export function planOf(
   };
 }
 
-/** What was done: what a plan said, and what there is now. */
+/** What was done: all that a plan said, and what there is now. */
 export function reportOf(
   mode: LogUpkeepMode,
   plan: UpkeepPlan,
   { scopes }: UpkeepLook,
   space: StateSpace | undefined,
-  left: UpkeepLook,
 ): object {
   const now = new Map(scopes.map((scope) => [scope.scope, scope]));
-  const undone = new Map(left.scopes.map((scope) => [scope.scope, dueOf(scope)]));
-  const done = (due: Due, of: Due | undefined): Due => ({
-    ...{ segments: due.segments - (of?.segments ?? 0), into: due.into - (of?.into ?? 0) },
-    ...{ rows: due.rows - (of?.rows ?? 0), bytes: due.bytes - (of?.bytes ?? 0) },
-    removed_rows: due.removed_rows - (of?.removed_rows ?? 0),
-    removed_bytes: due.removed_bytes - (of?.removed_bytes ?? 0),
-  });
-  const totals = left.scopes.reduce((sum, scope) => done(sum, dueOf(scope)), plan.totals as Due);
   return {
-    tenants: plan.tenants.map(({ due, ...tenant }) => {
+    tenants: plan.tenants.map(({ due: done, ...tenant }) => {
       const { segments = 0, rows = 0, bytes = 0 } = now.get(tenant.tenant) ?? {};
-      return { ...tenant, after: { segments, rows, bytes }, done: done(due, undone.get(tenant.tenant)) };
+      return { ...tenant, after: { segments, rows, bytes }, done };
     }),
     tenants_left_out: plan.tenants_left_out,
-    totals: { ...totals, tenants: plan.totals.tenants },
+    totals: plan.totals,
     state: plan.state === null || space === undefined ? null : { before: plan.state, after: space },
     stays: STAYS[mode],
   };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LOG_UPKEEP_KIND } from '../../../analytics/index.ts';
-import type { LogUpkeepMode } from '../../../engine/index.ts';
+import { asMillraceError, type LogUpkeepMode } from '../../../engine/index.ts';
 import type { DefinitionKind, KindDefinitions } from '../../../runtime/index.ts';
 
 /** What a job asks the task for, as long as it runs. */
@@ -26,7 +26,7 @@ interface Asked {
   readonly tenants: readonly string[] | undefined;
 }
 
-/** Asks the task; gives the id of what asks. What an attempt before this one has asked counts. */
+/** Asks the task, unless that is asked already; gives the id of what asks. */
 export async function askFor(
   requests: UpkeepRequests,
   { job_id, tenant, mode, tenants }: Asked,
@@ -44,5 +44,10 @@ export async function takeBack(
   { job_id, tenant }: Pick<Asked, 'job_id' | 'tenant'>,
 ): Promise<void> {
   const known = requests.byName(tenant, job_id);
-  if (known !== undefined) await requests.delete(tenant, known.id);
+  if (known === undefined) return;
+  try {
+    await requests.delete(tenant, known.id);
+  } catch (error) {
+    if (asMillraceError(error).code !== 'not_found') throw error;
+  }
 }

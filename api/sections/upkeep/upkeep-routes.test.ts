@@ -1,6 +1,9 @@
+import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { JobRecord } from '../../../runtime/index.ts';
 import { codeOf, orderEvent, PATIENTLY, startTestApi, type TestApi } from '../../fixture-api.ts';
 import { fakeBackfill } from '../../fixture-backfill.ts';
+import { JobSchedule } from '../jobs/index.ts';
 
 const DAY_MS = 86_400_000;
 const T = Date.UTC(2025, 7, 1);
@@ -103,6 +106,16 @@ it('removes what is behind the cut, by the pipeline, and reports by tenant what 
     },
   });
   expect(await planOf('/jobs/retention')).toMatchObject({ totals: { rows: 0, tenants: 0 } });
+  // It names all tenants: whoever has one, be it that which it lies with, does not see it.
+  const seenBy = async (reader: string): Promise<readonly unknown[]> => {
+    const { jobs } = (await (await test.send('/jobs', { key: reader })).json()) as { readonly jobs: Shown[] };
+    const one = await test.send(`/jobs/${job.job_id}`, { key: reader });
+    const events = await test.send(`/jobs/${job.job_id}/events`, { key: reader });
+    await events.body?.cancel();
+    return [jobs.map(({ job_id }) => job_id), one.status, events.status];
+  };
+  expect(await seenBy(await test.key('viewer', { tenants: '*' }))).toEqual([[job.job_id], 200, 200]);
+  for (const role of ['viewer', 'admin']) expect(await seenBy(await test.key(role))).toEqual([[], 404, 404]);
   // Nothing of it is left: the request to the pipeline is gone.
   const asked = (await test.definitions.list()).filter(({ key }) => key.includes('log_upkeep'));
   expect(asked).toEqual([]);
@@ -124,6 +137,72 @@ it('merges small segments, and gives back pages where enough of the file is free
   });
   const nothing = await ended(await started('/jobs/compaction', { min_free_share: 0.5 }));
   expect(nothing).toMatchObject({ status: 'succeeded', result: { totals: { rows: 0 } } });
+});
+
+it('asks again where another generation has taken the place of the one that was asked, or the request is gone', async () => {
+  await tenDays('default');
+  await keep('default', 8);
+  const waiting = await started('/jobs/retention');
+  const asked = async (): Promise<string[]> =>
+    (await test.definitions.list())
+      .map((entry) => entry.key)
+      .filter((name) => name.startsWith('def.log_upkeep'));
+  const askedAnew = async (before: readonly string[]): Promise<string[]> =>
+    await vi.waitFor(async () => {
+      const now = await asked();
+      expect(now).toEqual([expect.any(String)]);
+      expect(now).not.toEqual(before);
+      return now;
+    }, PATIENTLY);
+  const first = await askedAnew([]);
+  const { reader } = test.ports;
+  Object.assign(test.ports, {
+    reader: () => {
+      const state = reader();
+      return state && { ...state, generation: 2 };
+    },
+  });
+  const [second = ''] = await askedAnew(first);
+  // As another process takes back what it asked, with its name.
+  for (const entry of await test.definitions.list())
+    if (entry.key.startsWith('name.log_upkeep')) await test.definitions.delete(entry.key);
+  await test.definitions.delete(second);
+  await askedAnew([second]);
+  const due = { rows: 10, removed_rows: 1 };
+  expect(await ended(waiting)).toMatchObject({ status: 'succeeded', result: { totals: due } });
+});
+
+it('reports after a stop while free pages were given back what was done before it', async () => {
+  await test.close();
+  let isShrinking = false;
+  test = await startTestApi(
+    {},
+    fakeBackfill({
+      shrink: ({ signal }) => {
+        isShrinking = true;
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      },
+    }),
+  );
+  key = await test.key('admin', { tenants: '*' });
+  const small = async (id: string): Promise<void> => {
+    await test.send('/ingest', { key, json: [orderEvent(id)] });
+    await test.apply();
+  };
+  for (let at = 0; at < 5; at++) await small(`before-${at}`);
+  Object.assign(test.ports.reader()?.reader ?? {}, { tableSizes: () => new Map() });
+  const job_id = await started('/jobs/compaction', { min_free_share: 0 });
+  await vi.waitFor(async () => {
+    await test.apply();
+    expect(isShrinking).toBe(true);
+  }, PATIENTLY);
+  for (let at = 0; at < 3; at++) await small(`after-${at}`);
+  test = await test.restart();
+  const done = { segments: 5, into: 1, rows: 5 };
+  expect(await ended(job_id)).toMatchObject({
+    status: 'succeeded',
+    result: { tenants: [{ done }], totals: done },
+  });
 });
 
 it('goes on after a restart, can be cancelled while the pipeline stands, and takes its request back', async () => {
@@ -162,6 +241,24 @@ it('is made by schedule, once for each time', async () => {
   expect(await made()).toEqual(both);
   const bad = startTestApi({ RETENTION_SCHEDULE: '99 * * * *' });
   await expect(bad).rejects.toMatchObject({ code: 'bad_setting' });
+});
+
+it('says once that a paused job keeps its schedule from making the next', async () => {
+  const said: string[] = [];
+  const log = pino({ base: null }, { write: (line) => said.push(line) });
+  const paused = { job_id: 'job_1', type: 'retention', status: 'paused' } as JobRecord;
+  const none = (): Promise<never> => Promise.reject(new Error('no job is made'));
+  const schedule = new JobSchedule(
+    { ports: { clock: test.clock, log }, jobs: { openOf: () => [paused], create: none, get: none } },
+    { type: 'retention', setting: 'RETENTION_SCHEDULE', schedule: '0 3 * * *', inputOf: () => ({}) },
+  );
+  for (let look = 0; look < 2; look++) {
+    schedule.start();
+    await schedule.close();
+  }
+  expect(said.map((line) => JSON.parse(line))).toMatchObject([
+    { level: 40, job_id: 'job_1', setting: 'RETENTION_SCHEDULE' },
+  ]);
 });
 
 it('is for keys of all tenants, and asks a process that has the state', async () => {

@@ -45,7 +45,7 @@ export interface ScopeRetention {
   readonly daysOf: (body: unknown) => number | undefined;
 }
 
-/** Requests for upkeep: each is about the segments that are there when it comes, and is done with when they are. */
+/** Requests for upkeep: each is about the segments that are there when it comes, until it is taken back. */
 export interface LogUpkeepRequests {
   readonly kind: string;
   /** Throws for a body that says none of it. */
