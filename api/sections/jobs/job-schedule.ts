@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Cron } from 'croner';
 import { asMillraceError, MillraceError } from '../../../engine/index.ts';
-import type { Jobs } from '../../../runtime/index.ts';
+import type { JobRecord, Jobs } from '../../../runtime/index.ts';
 import { type ApiPorts, DEFAULT_TENANT } from '../../http/index.ts';
 
 /** How often it is looked whether it is time, ms. */
@@ -32,6 +32,8 @@ export class JobSchedule {
   #looking: Promise<void> | undefined;
   /** The time that was seen to last. */
   #done_ms: number | undefined;
+  /** The paused job that was told of. */
+  #said_job_id: string | undefined;
 
   constructor(parts: ScheduleParts, job: ScheduledJob) {
     this.#parts = parts;
@@ -63,7 +65,11 @@ export class JobSchedule {
     const due_ms = dueAt(cron, ports.clock.now());
     if (due_ms === undefined || due_ms === this.#done_ms) return;
     // One that runs, or waits, does it too.
-    if (jobs.openOf([type]).length > 0) return;
+    const [open] = jobs.openOf([type]);
+    if (open !== undefined) {
+      this.#sayPaused(open);
+      return;
+    }
     const job_id = jobIdOf(type, due_ms);
     try {
       if (!(await this.#isMade(job_id))) {
@@ -74,6 +80,15 @@ export class JobSchedule {
     } catch (error) {
       ports.log.warn({ err: error, type, due_ms }, 'a job by schedule could not be begun; it is tried again');
     }
+  }
+
+  /** Once: whoever paused it may have forgotten that nothing is made by schedule meanwhile. */
+  #sayPaused({ job_id, status, type }: JobRecord): void {
+    if (status !== 'paused' || this.#said_job_id === job_id) return;
+    this.#said_job_id = job_id;
+    const message =
+      'a job that is paused keeps its schedule from making the next one: resume it, or cancel it';
+    this.#parts.ports.log.warn({ job_id, type, setting: this.#job.setting }, message);
   }
 
   async #isMade(job_id: string): Promise<boolean> {

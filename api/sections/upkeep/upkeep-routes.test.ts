@@ -180,13 +180,13 @@ it('reports after a stop while free pages were given back what was done before i
     fakeBackfill({
       shrink: ({ signal }) => {
         isShrinking = true;
-        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
       },
     }),
   );
   key = await test.key('admin', { tenants: '*' });
   const small = async (id: string): Promise<void> => {
-    await test.send('/ingest', { key, json: [orderEvent(id)] });
+    await test.send('/ingest', { key, json: [orderEvent(id, { customer_id: id })] });
     await test.apply();
   };
   for (let at = 0; at < 5; at++) await small(`before-${at}`);
