@@ -361,6 +361,8 @@ export class ChannelSender {
 
   /** How long until `pump` has something to do, as far as is known now, ms. */
   wait_ms(now_ms: number): number {
+    // Until it has taken its channels there is nothing for it to send or to look at.
+    if (this.#isActivating || this.#isStopped) return Number.POSITIVE_INFINITY;
     const owing = this.#lanes.filter(({ channel }) => channel.owed_blocks > 0);
     if (owing.length === 0) return Number.POSITIVE_INFINITY;
     if (this.#role === 'standby') return Math.max(0, this.#look_at_ms - now_ms);

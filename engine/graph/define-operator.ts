@@ -324,5 +324,9 @@ function outsideCommits<C, S extends TableSpecs, B, O extends Sides>(
       check();
       return context.outputId(text, bytes);
     },
+    send: (message) => {
+      check();
+      context.send(message);
+    },
   };
 }

@@ -1,5 +1,6 @@
 import { MillraceError } from '../base/index.ts';
 import type { CutSpec } from './cut.ts';
+import { duplicateName } from './topology-errors.ts';
 
 /** A node, as far as stages go. */
 export interface StagedNode {
@@ -53,6 +54,9 @@ export function splitStages<N extends StagedNode>(
     parts[at]?.nodes.push(node);
     if (node.cut === undefined) stageOf.set(node.name, at);
     else {
+      const entry = channelSource(node.name);
+      const other = nodes.find(({ name }) => name === entry);
+      if (other !== undefined) throw duplicateName(entry, other.kind, 'source');
       stageOf.set(node.name, parts.length);
       parts.push({ reads: { kind: 'cut', cut: node.name, from: at }, nodes: [] });
     }

@@ -94,6 +94,8 @@ export class Sending {
 
   /** See `Task.activate`. */
   async activate(epoch: number): Promise<void> {
+    // Until the channels are its own it may not be the owner any more.
+    this.outbox.hold();
     await this.channels?.activate(epoch);
     this.outbox.hold(false);
   }

@@ -161,7 +161,8 @@ export class ArchiveKeeper implements ErasableArchive {
         async (lease) => await work(await ArchiveWriter.open(archive, lease)),
       ),
     );
-    this.#writing = Promise.all([turn, done.catch(() => undefined)]);
+    // Nothing of it is kept: each would hold the one before it.
+    this.#writing = Promise.all([turn, done.catch(() => undefined)]).then(() => undefined);
     return done;
   }
 

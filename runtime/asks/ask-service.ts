@@ -46,7 +46,7 @@ function memberSubject(topology: string, member: string): string {
 
 /**
  * Answers table queries over NATS, for the partitions of this process to those who gather, and for the whole topology to
- * any client. Payloads are JSON; `docs/cluster.md` has their forms.
+ * any client. Payloads are JSON; `docs/cluster-queries.md` has their forms.
  */
 export class AskService {
   readonly #options: AskServiceOptions;

@@ -71,9 +71,6 @@ export class ClusterNode {
   #isStopping = false;
   #isBeatDue = false;
   #wake: () => void = () => undefined;
-  readonly #woken = new Promise<void>((resolve) => {
-    this.#wake = resolve;
-  });
   #fail: (error: MillraceError) => void = () => undefined;
   /** Rejects when this process must not go on: another one has its name. */
   readonly ended: Promise<never>;
@@ -132,6 +129,7 @@ export class ClusterNode {
     const key = MEMBER_PREFIX + member;
     let first: number | undefined;
     for (;;) {
+      if (this.#isStopping) throw new MillraceError('member_stopped', 'The member was stopped before it had joined.');
       try {
         const asked_at_ms = time.monotonic();
         const there = await within(time, REQUEST_MAX_MS, store.get(key));
@@ -167,7 +165,11 @@ export class ClusterNode {
     try {
       while (!this.#isStopping) {
         await this.#beat();
-        await Promise.race([time.sleep(this.#limits.beat_ms), this.#woken]);
+        if (this.#isStopping) break;
+        await new Promise<void>((resolve, reject) => {
+          this.#wake = resolve;
+          time.sleep(this.#limits.beat_ms).then(resolve, reject);
+        });
       }
     } catch (thrown) {
       // Nothing that passes: a process that says no more that it lives must not look as if it did.
@@ -196,7 +198,9 @@ export class ClusterNode {
   /** Another process took the name, after it had seen this one dead: nothing here may go on. */
   #giveUp(error: MillraceError): void {
     this.#isStopping = true;
-    for (const slot of this.#slots.values()) void slot.end();
+    for (const slot of this.#slots.values()) {
+      slot.end().catch((thrown: unknown) => this.#log(`not closed: ${asMillraceError(thrown).message}`));
+    }
     this.#fail(error);
   }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { NatsLink } from '../../connectors/index.ts';
 import { asMillraceError, copyLmdbState, MillraceError, PRIVATE_FOLDER_MODE } from '../../engine/index.ts';
+import { isHostedHere } from '../host/index.ts';
 import { sha256Of, synced } from '../snapshots/index.ts';
 import type { TaskKey } from './records.ts';
 
@@ -134,7 +135,7 @@ export class StateGiver {
     mkdirSync(scratch, { recursive: true, mode: PRIVATE_FOLDER_MODE });
     const folder = await mkdtemp(join(scratch, 'copy-'));
     try {
-      await copyLmdbState(path, folder);
+      await copyLmdbState(path, folder, { sharedWithWriter: isHostedHere(path) });
       const whole = join(folder, DATA_FILE);
       const [bytes, sha256] = [statSync(whole).size, await sha256Of(whole)];
       const copy = randomUUID();

@@ -65,6 +65,9 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
   const log = options.log ?? (() => undefined);
   const inputs = jetstreamInputs(topology);
   for (const line of openDataFolder(options.dataDir)) log(line);
+  if (topology.partitions !== undefined) {
+    log(`the ${topology.partitions} partitions of "${topology.name}" are run together, as one task`);
+  }
   const end = ending();
   const server = await serverOf(options, inputs, log, end.fail);
   const opened: (() => Promise<void>)[] = [() => server.stop()];

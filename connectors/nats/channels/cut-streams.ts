@@ -55,7 +55,8 @@ async function check(manager: JetStreamManager, name: string): Promise<void> {
 
 /**
  * Removes what a target needs no more: messages of its channels before `safe_sequence`, up to which whoever may go on
- * with it has a state. The last message of each channel stays, by which the next is compared.
+ * with it has a state; 0: nobody has. The last message of each channel stays, by which the next is compared. Channels are
+ * purged one by one: one that is quiet must not keep what the others have done with.
  */
 export async function purgeChannels(
   manager: JetStreamManager,
@@ -67,14 +68,14 @@ export async function purgeChannels(
   const stream = cutStream(topology, cut);
   const filter = `millrace.${topology}.${cut}.${target}.>`;
   const { state } = await manager.streams.info(stream, { subjects_filter: filter });
-  const ends = await Promise.all(
-    Object.keys(state.subjects ?? {}).map(async (subject) => {
-      const last = await manager.streams.getMessage(stream, { last_by_subj: subject });
-      return last?.seq ?? 0;
-    }),
-  );
-  if (ends.length === 0) return 0;
-  const seq = Math.min(safe_sequence, ...ends);
-  const { purged } = await manager.streams.purge(stream, { filter, seq });
-  return purged;
+  let removed = 0;
+  for (const subject of Object.keys(state.subjects ?? {})) {
+    const last = await manager.streams.getMessage(stream, { last_by_subj: subject });
+    const seq = Math.min(safe_sequence, last?.seq ?? 0);
+    // A purge up to 0 is one without a bound.
+    if (seq <= 1) continue;
+    const { purged } = await manager.streams.purge(stream, { filter: subject, seq });
+    removed += purged;
+  }
+  return removed;
 }
