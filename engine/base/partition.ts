@@ -4,8 +4,6 @@ const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 /** More would be more subjects, consumers and states than a server and a process can bear. */
 export const PARTITIONS_MAX = 1_024;
-/** Of a topology that only says that it has some. */
-export const DEFAULT_PARTITIONS = 32;
 
 /**
  * The partition of a key: FNV-1a, 32 bits, over its bytes (of a text, in UTF-8), modulo their number. The same as

@@ -129,7 +129,8 @@ export class ClusterNode {
     const key = MEMBER_PREFIX + member;
     let first: number | undefined;
     for (;;) {
-      if (this.#isStopping) throw new MillraceError('member_stopped', 'The member was stopped before it had joined.');
+      if (this.#isStopping)
+        throw new MillraceError('member_stopped', 'The member was stopped before it had joined.');
       try {
         const asked_at_ms = time.monotonic();
         const there = await within(time, REQUEST_MAX_MS, store.get(key));

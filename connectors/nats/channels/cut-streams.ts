@@ -1,5 +1,5 @@
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
-import { cutStream, cutSubjects, MillraceError } from '../../../engine/index.ts';
+import { cutStream, cutSubjects, MillraceError, targetSubjects } from '../../../engine/index.ts';
 import { createStream, type NatsLink, openManager, placed, placementOf } from '../client/index.ts';
 
 export interface CutLimits {
@@ -66,7 +66,7 @@ export async function purgeChannels(
   safe_sequence: number,
 ): Promise<number> {
   const stream = cutStream(topology, cut);
-  const filter = `millrace.${topology}.${cut}.${target}.>`;
+  const filter = targetSubjects(topology, cut, target);
   const { state } = await manager.streams.info(stream, { subjects_filter: filter });
   let removed = 0;
   for (const subject of Object.keys(state.subjects ?? {})) {
