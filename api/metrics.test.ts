@@ -4,12 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type MetricLabels, type MetricSample, Metrics } from '../engine/index.ts';
 import {
   ArchiveMetrics,
+  ClusterNode,
   METRIC_GROUPS,
   type MetricSpec,
   metricNamed,
   metricsPage,
   prometheusName,
   prometheusText,
+  systemTime,
 } from '../runtime/index.ts';
 import { orderEvent, startTestApi, type TestApi } from './fixture-api.ts';
 
@@ -94,6 +96,12 @@ describe('what is exported', () => {
       };
       await module.default();
     }
+    // A member of a cluster that has not joined.
+    const member = { member: 'a', incarnation: 'i', host: 'h', version: 'v', started_at: '' };
+    const hosts = (): never => {
+      throw new Error('no task is hosted here');
+    };
+    new ClusterNode({ ...member, store: {} as never, layout: [1], hosts, time: systemTime });
     const metrics = new ArchiveMetrics(() => 0);
     const none = (): Promise<never> => Promise.reject(new Error('nothing is archived here'));
     const archive = { run: none, status: none, erase: none, samples: () => metrics.samples() };

@@ -88,7 +88,10 @@ describe('a state that is damaged', () => {
     expect(pages.length).toBeGreaterThan(0);
     const random = new SeededRandom(11);
     let named = 0;
-    for (let run = 0; run < BRANCH_FLIPS; run++) {
+    // How many bits of a branch mean something follows from its keys: it goes on until it has seen enough of them.
+    const isEnough = (run: number): boolean =>
+      run >= BRANCH_FLIPS && (named > BRANCH_FLIPS / 4 || run >= 4 * BRANCH_FLIPS);
+    for (let run = 0; !isEnough(run); run++) {
       const start = (pages[random.int(0, pages.length - 1)] as number) * PAGE_BYTES;
       const [lower, upper] = [20, 22].map((at) => bytes.readUInt16LE(start + at) + 24) as [number, number];
       const at = start + (run % 2 === 0 ? random.int(0, lower - 1) : random.int(upper, PAGE_BYTES - 1));

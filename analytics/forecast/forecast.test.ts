@@ -202,6 +202,17 @@ describe('properties', () => {
     );
   });
 
+  it('intervals of demand that begins late have ends', () => {
+    const late = Array.from({ length: 60 }, (_, at) => (at >= 40 && at % 4 === 0 ? 2 : 0));
+    for (const values of [late, late.map((value, at) => (at < 52 ? 0 : value))]) {
+      const { points } = forecastSeries({ values, period: 1 }, { method: 'croston', horizon: 4 });
+      for (const { mean, upper_80, upper_95 } of points) {
+        expect([upper_80, upper_95].every(Number.isFinite)).toBe(true);
+        expect(upper_80).toBeGreaterThanOrEqual(mean);
+      }
+    }
+  });
+
   it('another unit of the values changes nothing but the unit', () => {
     fc.assert(
       fc.property(series, ({ values, period, horizon, method }) => {

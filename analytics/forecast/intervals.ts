@@ -121,13 +121,12 @@ export function demandEndsOf(
   means: readonly number[],
   size: number,
 ): readonly { readonly upper_80: number; readonly upper_95: number }[] {
+  // Before the first demand nothing is said and the series has no size yet: then its size of today is taken.
+  const unitOf = (said: number, before: number): number =>
+    Math.max(said, LEAST_SHARE * before) || LEAST_SHARE * size || 1;
   const ratios = origins
     .flatMap(({ actual, forecast, size: before }) =>
-      actual.flatMap((value, at) =>
-        Number.isNaN(value)
-          ? []
-          : [value / Math.max(forecast[at] ?? 0, LEAST_SHARE * before, Number.MIN_VALUE)],
-      ),
+      actual.flatMap((value, at) => (Number.isNaN(value) ? [] : [value / unitOf(forecast[at] ?? 0, before)])),
     )
     .sort((a, b) => a - b);
   const nearest = (share: number): number => {

@@ -1,4 +1,5 @@
 import { ARCHIVE_METRICS } from './archive-metrics.ts';
+import { CHANNEL_METRICS } from './channel-metrics.ts';
 import { CLUSTER_METRICS } from './cluster-metrics.ts';
 import { CONNECTOR_METRICS } from './connector-metrics.ts';
 import { ENGINE_METRICS } from './engine-metrics.ts';
@@ -15,6 +16,7 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
   ...ARCHIVE_METRICS,
   ...OUTBOUND_METRICS,
   ...CONNECTOR_METRICS,
+  ...CHANNEL_METRICS,
   ...CLUSTER_METRICS,
 ];
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JetStreamManager, StreamConfig, StreamInfo } from '@nats-io/jetstream';
-import { isNoRoom, isNotPlaced } from './nats-errors.ts';
+import { isNoRoom, isNotPlaced, isStreamNotFound } from './nats-errors.ts';
 
 /** A stream is not made smaller than this for want of room, bytes. */
 const MIN_STREAM_BYTES = 1024 ** 2;
@@ -29,10 +29,23 @@ export async function addStream(manager: JetStreamManager, config: NamedConfig):
         await sleep(RETRY_PAUSE_MS);
         continue;
       }
-      if (!(isNoRoom(error) || isPlaceless) || max_bytes <= MIN_STREAM_BYTES) throw error;
+      if (!(isNoRoom(error) || isPlaceless)) throw error;
+      // Another process may have made it, and so taken the room: the server says nothing of that.
+      const there = await streamOf(manager, config.name);
+      if (there !== undefined) return there;
+      if (max_bytes <= MIN_STREAM_BYTES) throw error;
       if (isPlaceless) isSure = false;
       max_bytes = Math.max(MIN_STREAM_BYTES, Math.floor(max_bytes / 2));
     }
+  }
+}
+
+async function streamOf(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
+  try {
+    return await manager.streams.info(name);
+  } catch (error) {
+    if (isStreamNotFound(error)) return undefined;
+    throw error;
   }
 }
 
