@@ -30,12 +30,11 @@ afterEach(({ task }) => {
 
 afterAll(() => {
   const path = fileOf(expect.getState().testPath ?? '');
-  const made = requestsMade.ids;
-  if (isRecording) writePart(path, made);
+  if (isRecording) writePart(path, requestsMade.succeeded);
   else if (inject('wholeFiles') && !hasFailed) {
     const gone = (record.files[path] ?? '')
       .split(' ')
-      .filter((id) => testsOf(record, id)[0] === path && !made.includes(id));
+      .filter((id) => testsOf(record, id)[0] === path && !requestsMade.asked.has(id));
     expect(
       gone,
       `docs/api.md names this file for operations that it does not ask any more: RECORD_REQUESTS=1 npx vitest run ${path}`,

@@ -72,21 +72,29 @@ export class Operations {
 /** What the requests of one test file were for. */
 class RequestsMade {
   #operations: Operations | undefined;
-  readonly #ids = new Set<string>();
+  readonly #asked = new Set<string>();
+  readonly #succeeded = new Set<string>();
 
   begin(operations: RequestRecord['operations']): void {
     this.#operations = new Operations(operations);
-    this.#ids.clear();
+    this.#asked.clear();
+    this.#succeeded.clear();
   }
 
   add(method: string, url: string, status: number): void {
-    if (status >= 300 || this.#operations === undefined) return;
-    const id = this.#operations.find(method.toUpperCase(), new URL(url, 'http://localhost').pathname);
-    if (id !== undefined) this.#ids.add(id);
+    const id = this.#operations?.find(method.toUpperCase(), new URL(url, 'http://localhost').pathname);
+    if (id === undefined) return;
+    this.#asked.add(id);
+    if (status < 300) this.#succeeded.add(id);
   }
 
-  get ids(): readonly string[] {
-    return [...this.#ids].sort();
+  /** Whatever was answered: a cancel may come when the job has just ended, and that is right too. */
+  get asked(): ReadonlySet<string> {
+    return this.#asked;
+  }
+
+  get succeeded(): readonly string[] {
+    return [...this.#succeeded].sort();
   }
 }
 

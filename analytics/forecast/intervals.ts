@@ -113,8 +113,9 @@ const LEAST_SHARE = 0.05;
 
 /**
  * The upper ends of intervals of demand that comes now and then. A step without any is among the 80 of 100, so they begin
- * at 0, and end at a quantile of what came ÷ what was said (conformal, by the nearest rank): what came is no symmetric
- * error around a mean, and its values are few, so that the quantile of sizes of errors holds more than it says.
+ * at 0, and end at a quantile of what came ÷ what was said (split conformal: of n, the one of rank ⌈share × (n + 1)⌉, of
+ * few the largest): what came is no symmetric error around a mean, and its values are few, so that the quantile of sizes
+ * of errors holds more than it says.
  */
 export function demandEndsOf(
   origins: readonly Tested[],
@@ -130,7 +131,7 @@ export function demandEndsOf(
     )
     .sort((a, b) => a - b);
   const nearest = (share: number): number => {
-    const place = Math.min(Math.max(Math.round(share * (ratios.length + 1)), 1), ratios.length);
+    const place = Math.min(Math.max(Math.ceil(share * (ratios.length + 1)), 1), ratios.length);
     return Math.max(ratios[place - 1] ?? 1, 1);
   };
   const [q80, q95] = [nearest(0.8), nearest(0.95)];

@@ -40,6 +40,13 @@ const EVENTS: readonly Json[] = [
   event('campaign.spend', '2025-08-02T10:00:00Z', { campaign: 'spring', amount: 1_200 }),
   ...[1, 2, 3, 4].map((n) => event('campaign.sent', `2025-08-03T10:0${n}:00Z`, { campaign: 'spring' })),
   event('campaign.opened', '2025-08-03T11:00:00Z', { campaign: 'spring' }),
+  // More campaigns with spend than are listed; those with messages are the last of them, or have none.
+  ...Array.from({ length: 101 }, (_, at) =>
+    event('campaign.spend', '2024-01-02T10:00:00Z', { campaign: `paid-${at}`, amount: 1_000 - at }),
+  ),
+  ...['mail', 'paid-99', 'mail'].map((campaign) =>
+    event('campaign.sent', '2024-01-03T10:00:00Z', { campaign }),
+  ),
   event('subscription.started', '2025-07-01T10:00:00Z', {
     data: { subscription_id: 's1', plan_amount: 1_200, interval: 'year' },
   }),
@@ -155,6 +162,11 @@ describe('reports', () => {
       summary: { spend: 1_200, sent: 4, opened: 1, clicked: 0, openRate: 0.25, roas: 0 },
       campaigns: [{ campaign: 'spring', spend: 1_200, sent: 4 }],
     });
+    const many = await answerOf('/api/analytics/marketing?from=2024-01-01&to=2024-01-31');
+    const campaigns = many.campaigns as readonly Json[];
+    expect(campaigns).toHaveLength(102);
+    expect(campaigns.find(({ campaign }) => campaign === 'mail')).toMatchObject({ spend: 0, sent: 2 });
+    expect(campaigns.find(({ campaign }) => campaign === 'paid-99')).toMatchObject({ spend: 901, sent: 1 });
     expect(await answerOf(`/api/analytics/inventory?${AUGUST}`)).toMatchObject({
       summary: { totalSkus: 1, totalUnits: 0, outOfStock: 1, healthy: 0 },
       alerts: [{ sku: 'big', status: 'out_of_stock' }],

@@ -7,9 +7,9 @@ import { type Asked, lower, type Report } from './asked.ts';
 const OVERSTOCK_DAYS = 180;
 /** What is promised where a ticket says nothing of its own. */
 const SLA_MINUTES = 24 * 60;
-/** Campaigns that are listed. */
+/** Campaigns that are listed of those with most messages, and of those with most revenue. */
 const CAMPAIGNS = 100;
-/** Campaigns that are asked for: what no campaign has brought is a group among them. */
+/** Campaigns that are asked for: who is listed for one has the other too, and what no campaign has brought is a group. */
 const CAMPAIGNS_ASKED = 1_000;
 
 /** Leads that were created in the span, by the stages that they reached. */
@@ -104,7 +104,7 @@ export async function marketingReport({ asking, call, span: { query } }: Asked):
   const { start, end } = query;
   const names = ['campaign_messages_sent', 'campaign_messages_opened', 'campaign_messages_clicked'];
   const [messages, all, roi] = await Promise.all([
-    asking.kpis(call, { start, end, metrics: names, group_by: ['campaign'], limit: CAMPAIGNS }),
+    asking.kpis(call, { start, end, metrics: names, group_by: ['campaign'], limit: CAMPAIGNS_ASKED }),
     asking.kpis(call, { start, end, metrics: names }).then(totalsOf),
     asking.ask(
       call,
@@ -123,7 +123,8 @@ export async function marketingReport({ asking, call, span: { query } }: Asked):
   const money = new Map(roi.results.filter(isNamed).map((result) => [result.key.campaign ?? '', result]));
   // Of touches without a campaign: it is no campaign's.
   const nobodys = roi.results.find((result) => !isNamed(result))?.revenue ?? 0;
-  const named = [...new Set([...money.keys(), ...campaigns.keys()])].map((campaign) => {
+  const first = (of: ReadonlyMap<string, unknown>): readonly string[] => [...of.keys()].slice(0, CAMPAIGNS);
+  const rows = [...new Set([...first(money), ...first(campaigns)])].map((campaign) => {
     const { sent, opened, clicked } = campaigns.get(campaign) ?? { sent: 0, opened: 0, clicked: 0 };
     const { revenue = 0, spend = 0, roas = null } = money.get(campaign) ?? {};
     return {
@@ -136,12 +137,12 @@ export async function marketingReport({ asking, call, span: { query } }: Asked):
   const [sent = 0, opened = 0, clicked = 0] = names.map((name) => all.now[name] ?? 0);
   const { spend } = roi.totals;
   const revenue = roi.totals.revenue - roi.unattributed.revenue - nobodys;
-  if (roi.groups_total > CAMPAIGNS_ASKED) {
+  if (Math.max(roi.groups_total, messages.groups_total) > CAMPAIGNS_ASKED) {
     asking.warn(
-      `There are more than ${CAMPAIGNS_ASKED} campaigns: attributedRevenue and roas of all may have revenue of touches without one.`,
+      `There are more than ${CAMPAIGNS_ASKED} campaigns: attributedRevenue and roas of all may have revenue of touches ` +
+        'without one, and campaigns that are listed may lack their messages or their revenue.',
     );
   }
-  const rows = named.slice(0, CAMPAIGNS);
   return {
     json: {
       summary: {

@@ -46,6 +46,9 @@ export const isRefusedRequest = (thrown: unknown): boolean =>
 export const isNoRoom = (thrown: unknown): boolean =>
   hasCode(thrown, API_CODES.storageExceeded, API_CODES.memoryExceeded);
 
+/** No servers fit what is asked of them: their number, or their tags. A smaller stream would have no place either. */
+export const isNoPeers = (thrown: unknown): boolean => hasCode(thrown, API_CODES.noPeers);
+
 /** A cluster has no place for a stream: no server has the room, or servers are away or coming up. */
 export const isNotPlaced = (thrown: unknown): boolean =>
   hasCode(thrown, API_CODES.resourcesExceeded, API_CODES.noPeers);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JetStreamManager, StreamConfig, StreamInfo } from '@nats-io/jetstream';
-import { isNoRoom, isNotPlaced, isStreamNotFound } from './nats-errors.ts';
+import { isNoPeers, isNoRoom, isNotPlaced, isStreamNotFound } from './nats-errors.ts';
 
 /** A stream is not made smaller than this for want of room, bytes. */
 const MIN_STREAM_BYTES = 1024 ** 2;
@@ -33,7 +33,7 @@ export async function addStream(manager: JetStreamManager, config: NamedConfig):
       // Another process may have made it, and so taken the room: the server says nothing of that.
       const there = await streamOf(manager, config.name);
       if (there !== undefined) return there;
-      if (max_bytes <= MIN_STREAM_BYTES) throw error;
+      if (isNoPeers(error) || max_bytes <= MIN_STREAM_BYTES) throw error;
       if (isPlaceless) isSure = false;
       max_bytes = Math.max(MIN_STREAM_BYTES, Math.floor(max_bytes / 2));
     }
