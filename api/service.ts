@@ -163,7 +163,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   const sinking = new SinkSection(definitions, {
     ...{ ports, families, connectors: connected, secrets: connectors.secrets },
   });
-  tenants.dimensions.addUsers(
+  tenants.users.add(
     cohorts,
     funnels,
     cubes,

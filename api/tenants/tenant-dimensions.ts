@@ -9,38 +9,32 @@ import {
   dimensionKind,
 } from '../../runtime/index.ts';
 import { ApiError, type ApiPorts } from '../http/index.ts';
+import type { DefinitionUsers } from './definition-users.ts';
 
 /** Members of queries and definitions that are lists of dimensions. */
 const LISTS: ReadonlySet<string> = new Set(['group_by', 'hold_constant', 'dimensions']);
-
-/** Definitions that may name dimensions. */
-interface Users {
-  readonly kind: { readonly kind: string };
-  list(tenant: string): readonly { readonly name: string; readonly body: unknown }[];
-}
 
 /** The dimensions of each tenant: those of the installation, and its own. */
 export class TenantDimensions {
   readonly definitions: Dimensions;
   readonly #ports: Pick<ApiPorts, 'settings' | 'generations' | 'log'>;
-  readonly #users: Users[] = [];
   #builds: DimensionBuilds | undefined;
 
   /** Registers the kind. */
-  constructor(definitions: Definitions, ports: Pick<ApiPorts, 'settings' | 'generations' | 'log'>) {
+  constructor(
+    definitions: Definitions,
+    ports: Pick<ApiPorts, 'settings' | 'generations' | 'log'>,
+    users: DefinitionUsers,
+  ) {
     this.#ports = ports;
     this.definitions = definitions.kind(
       dimensionKind({
         declared: () => this.#declared,
         tenant_max: ports.settings.dimensions_tenant_max,
-        userOf: (tenant, name) => this.#userOf(tenant, name),
+        userOf: (tenant, name) =>
+          users.find(tenant, (body) => [...dimensionsIn(body)].some((used) => used.name === name)),
       }),
     );
-  }
-
-  /** Kinds of definitions that keep a dimension from being deleted while they name it. */
-  addUsers(...users: readonly Users[]): void {
-    this.#users.push(...users);
   }
 
   /** Once the definitions are loaded. `onBuilt` hears when there are others than before. */
@@ -131,17 +125,6 @@ export class TenantDimensions {
 
   get #declared(): readonly string[] {
     return this.#ports.generations?.declaredDimensions ?? this.#columns;
-  }
-
-  #userOf(tenant: string, name: string): string | undefined {
-    for (const { kind, ...users } of this.#users.map((one) => ({
-      kind: one.kind.kind,
-      list: one.list(tenant),
-    }))) {
-      const user = users.list.find(({ body }) => [...dimensionsIn(body)].some((used) => used.name === name));
-      if (user !== undefined) return `The ${kind} "${user.name}"`;
-    }
-    return undefined;
   }
 }
 

@@ -8,6 +8,7 @@ import {
 } from '../../analytics/index.ts';
 import { type Definitions, type KindDefinitions, stepsOf } from '../../runtime/index.ts';
 import type { ApiPorts } from '../http/index.ts';
+import { DefinitionUsers } from './definition-users.ts';
 import { metricKind, metricOf } from './metric-kind.ts';
 import { type SegmentBody, segmentDefinitionKind } from './segment-definition.ts';
 import { defaultsOf, SETTINGS_KIND, SETTINGS_NAME, type TenantSettings } from './settings-kind.ts';
@@ -27,16 +28,17 @@ export class Tenants {
   readonly segments: KindDefinitions<SegmentBody>;
   readonly dimensions: TenantDimensions;
   readonly fields: TenantFields;
+  /** Kinds that keep a dimension or a segment from being deleted while they name it. */
+  readonly users = new DefinitionUsers();
 
   /** Registers its kinds. */
   constructor(definitions: Definitions, ports: Pick<ApiPorts, 'settings' | 'generations' | 'log'>) {
-    this.dimensions = new TenantDimensions(definitions, ports);
+    this.dimensions = new TenantDimensions(definitions, ports, this.users);
     this.fields = new TenantFields(definitions, this.dimensions);
     this.metrics = definitions.kind(metricKind(ports));
-    this.dimensions.addUsers(this.metrics);
     this.settings = definitions.kind(SETTINGS_KIND);
-    this.segments = definitions.kind(segmentDefinitionKind(ports));
-    this.dimensions.addUsers(this.segments);
+    this.segments = definitions.kind(segmentDefinitionKind(ports, this.users));
+    this.users.add(this.metrics, this.segments);
   }
 
   /** What a tenant's queries take where they say nothing; undefined where it has set nothing. */

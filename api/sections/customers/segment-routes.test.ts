@@ -146,6 +146,31 @@ describe('segments', () => {
     expect(await ask(`/funnels/${String(id)}/query`, RANGE)).toMatchObject({ entered: 6 });
   });
 
+  it('stay while a stored funnel, query or rule names them, under the name that it uses', async () => {
+    const big = (await ask('/segments', { name: 'big', rule: BIG })) as Json;
+    const path = `/segments/${String(big.id)}`;
+    const rename = { method: 'PATCH', key, json: { name: 'huge' } };
+    const filters = { segment: { not: 'big' } };
+    const funnel = { name: 'f', steps: [{ event: 'order.created', filters }, { event: 'order.paid' }] };
+    const query = { name: 'q', type: 'kpis', query: { ...RANGE, metrics: ['revenue'], filters } };
+    for (const [users, body] of [
+      ['/funnels', funnel],
+      ['/queries', query],
+    ] as const) {
+      const made = await test.send(users, { key, json: body });
+      expect([users, made.status]).toEqual([users, 201]);
+      const { id } = (await made.json()) as Json;
+      for (const request of [{ method: 'DELETE', key }, rename]) {
+        const refused = await test.send(path, request);
+        expect([users, refused.status, await codeOf(refused)]).toEqual([users, 409, 'definition_in_use']);
+      }
+      expect((await test.send(path, { method: 'PATCH', key, json: { rule: BIG } })).status).toBe(200);
+      expect((await test.send(`${users}/${String(id)}`, { method: 'DELETE', key })).status).toBe(204);
+    }
+    expect((await test.send(path, rename)).status).toBe(200);
+    expect((await test.send(path, { method: 'DELETE', key })).status).toBe(204);
+  });
+
   it('are filters of a summary, drivers of refunds, and groups of the entities of a funnel', async () => {
     await shop();
     await ask('/segments', { name: 'big', rule: BIG });
