@@ -55,7 +55,6 @@ const LONG = [
   'connectors/nats/source/threaded-source.test.ts',
   'connectors/nats/embedded/debian.test.ts',
   'connectors/nats/embedded/server.test.ts',
-  ...MEMORY,
   'test/library-simulation.test.ts',
   'test/simulation.test.ts',
   'engine/query/executor.test.ts',
@@ -67,8 +66,9 @@ class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId, project }: TestSpecification): number => {
       const at = LONG.findIndex((name) => moduleId.endsWith(name));
-      // Files that share processes one after the other: another kind between them would end the process.
-      return at < 0 ? LONG.length + ['alone', 'product', 'shared'].indexOf(project.name) : at;
+      // Last: a process is ended, and begun anew, where the next file is of another project.
+      if (project.name === 'alone') return LONG.length + 1;
+      return at < 0 ? LONG.length : at;
     };
     const rest = await super.sort(files);
     return rest.sort((a, b) => rank(a) - rank(b));
@@ -76,8 +76,6 @@ class LongestFirst extends BaseSequencer {
 }
 
 const OUTSIDE = ['node_modules/**', 'dist/**'];
-/** Those of the whole product, which drive processes. */
-const PRODUCT = ['test/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -98,15 +96,11 @@ export default defineConfig({
         test: {
           name: 'shared',
           include: ['**/*.test.ts'],
-          exclude: [...OUTSIDE, ...PRODUCT],
+          exclude: [...OUTSIDE, ...MEMORY],
           isolate: false,
         },
       },
-      {
-        extends: true,
-        test: { name: 'product', include: PRODUCT, exclude: [...OUTSIDE, ...MEMORY], isolate: false },
-      },
-      { extends: true, test: { name: 'alone', include: MEMORY, exclude: OUTSIDE } },
+      { extends: true, test: { name: 'alone', include: MEMORY, exclude: OUTSIDE, isolate: false } },
     ],
   },
 });

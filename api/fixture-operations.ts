@@ -48,12 +48,29 @@ export interface OpenApi {
 const BASE = '/v1/order-analytics';
 const A_WHILE = { timeout: 20_000, interval: 5 };
 
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Documented>>>>;
+  readonly components: { readonly schemas?: Readonly<Record<string, Json>> };
+}
+
+/** By what they are made of: to make one takes more than a second. */
+const documents = new Map<string, Promise<Document>>();
+
+function documentOf(test: TestApi): Promise<Document> {
+  const { settings, backfill, archive } = test.ports;
+  const ids = test.api.routes.map(({ id }) => id);
+  const made = JSON.stringify([ids, settings, backfill !== undefined, archive !== undefined]);
+  const key = made.replaceAll(settings.dataDir, '');
+  const document =
+    documents.get(key) ??
+    test.send('/openapi.json').then(async (response) => (await response.json()) as Document);
+  documents.set(key, document);
+  return document;
+}
+
 /** What the document says, for the base without a tenant. */
 export async function openApiOf(test: TestApi): Promise<OpenApi> {
-  const document = (await (await test.send('/openapi.json')).json()) as {
-    paths: Record<string, Record<string, Documented>>;
-    components: { schemas?: Record<string, Json> };
-  };
+  const document = await documentOf(test);
   const routes = new Map(test.api.routes.map((route) => [route.id, route]));
   const operations = Object.entries(document.paths)
     .filter(([path]) => path.startsWith(`${BASE}/`))

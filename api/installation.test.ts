@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
+import { isLong } from '../test/long.ts';
 import { startTestApi, type TestApi } from './fixture-api.ts';
 import { type Json, type Operation, openApiOf, World } from './fixture-operations.ts';
 import { ROLES } from './http/index.ts';
@@ -54,7 +55,7 @@ const isList = ({ method, path, route, query }: Operation): boolean =>
 const lastDeletes = (operations: readonly Operation[]): Operation[] =>
   [...operations].sort((one, other) => Number(one.method === 'DELETE') - Number(other.method === 'DELETE'));
 
-it.each(ROLES)(
+it.each(isLong ? ROLES : (['viewer', 'admin'] as const))(
   'the role %s of a tenant changes nothing of another one, and nothing of the installation',
   async (role) => {
     const test = await startTestApi(GENEROUS);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../engine/index.ts';
+import { sizes } from '../test/long.ts';
 import { fc } from '../test/property.ts';
 import { count, sumExact } from './aggregates/index.ts';
 import { runAnyWay, runCrashedAnywhere, runFromEverySnapshot } from './fixture-any-way.ts';
@@ -37,7 +38,7 @@ const EXCUSED: Readonly<Record<string, string>> = {
 
 describe.each(CASES)('$name', (of) => {
   it('is the same for any order, batches, watermarks, commits, crashes and moves', async () => {
-    for (const trial of trialsOf(of, 4, 24)) {
+    for (const trial of trialsOf(of, sizes.operator_seeds, 24)) {
       expect(await anyWay(trial), `seed ${trial.seed}, until ${trial.end_ms}`).toEqual(await straight(trial));
     }
   });

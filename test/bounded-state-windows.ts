@@ -53,7 +53,7 @@ const windowsByKind: Readonly<Record<WindowSpec['kind'], BoundedCase>> = {
   count: windowCase('count', countWindow({ count: 10, idle_ms: LIVE }), {}, { keys: FEWER_KEYS }),
   // It has no end: what bounds its state is the number of keys.
   global: windowCase(
-    'global, a row for each of 10,000 keys',
+    'global, a row for each key',
     global(),
     { trigger: earlyEveryEvents(10), mode: 'discard', keyOf: ({ index }) => `key-${index % LIVE}` },
     { rest_rows: LIVE + 3, keys: FEWER_KEYS },

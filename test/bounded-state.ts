@@ -17,7 +17,7 @@ import {
   type Topology,
   topology,
 } from '../engine/index.ts';
-import { sizes } from './long.ts';
+import { isLong, sizes } from './long.ts';
 
 /** One event of a run: its key never comes again. */
 export interface Tick {
@@ -63,16 +63,16 @@ export const KEYS = sizes.bounded_keys;
 /** Of further modes of an operator that has a case with all. */
 export const FEWER_KEYS = sizes.bounded_fewer_keys;
 /** What is live at a time, in events. */
-export const LIVE = 10_000;
+export const LIVE = sizes.bounded_live_keys;
 export const DAY_MS = 86_400_000;
 /** For what is kept to the day: so many events a day. */
 export const DAILY_STEP_MS = DAY_MS / LIVE;
 export const keyOf = ({ key }: Tick): string => key;
 export const timeOf = ({ time_ms }: Tick): number => time_ms;
-const BATCH = 5_000;
+const BATCH = LIVE / 2;
 const COMMIT_KEYS = sizes.bounded_commit_keys;
 /** Looks at state and memory in a run: each is a full collection. */
-const LOOKS = 5;
+const LOOKS = isLong ? 5 : 2;
 const START_MS = Date.UTC(2025, 0, 1);
 const MB = 1_048_576;
 

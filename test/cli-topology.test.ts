@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectNats, EventPublisher, type NatsLink, openManager, streamFacts } from '../connectors/index.ts';
-import { environment, MAIN, millrace, type Run } from './command.ts';
+import { binary, environment, MAIN, millrace, type Run } from './command.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { until } from './process.ts';
 import { Scratch } from './scratch.ts';
@@ -247,7 +247,7 @@ ${publisher}`;
     '--nats-url',
     nats.url,
   ];
-  const { code, err } = await millrace(['start', ...of('silent.mjs')]);
+  const { code, err } = await binary(['start', ...of('silent.mjs')]);
   expect([code, err]).toEqual([1, expect.stringMatching(/"mail".*export const publisher.*\[no_callbacks\]/)]);
   const service = new Service(of('calls.mjs'));
   services.push(service);
@@ -307,20 +307,20 @@ describe('what keeps a topology from being loaded', () => {
     ['orders.mjs#none', /no topology "none". Its topologies are empty, orders.*\[topology_not_found\]/],
     ['orders.mjs#empty', /says? which stream it reads.*\[no_source\]/],
   ])('%s', async (name, message) => {
-    const { code, err } = await millrace(['start', '--topology', file(name), '--data-dir', file('none')]);
+    const { code, err } = await binary(['start', '--topology', file(name), '--data-dir', file('none')]);
     expect([code, err]).toEqual([1, expect.stringMatching(message)]);
   });
 
   it('TypeScript, where node does not run it', async () => {
     await writeFile(file('orders.ts'), 'export const a: number = 1;');
-    const { err } = await millrace(['topology', 'draw', '--topology', file('orders.ts')]);
+    const { err } = await binary(['topology', 'draw', '--topology', file('orders.ts')]);
     const runsIt = 'typescript' in process.features && process.features.typescript !== false;
     expect(err).toContain(runsIt ? '[topology_not_found]' : 'Build it first');
   });
 
   it('TypeScript is run as it stands where its project has tsx', async () => {
     const example = resolve(import.meta.dirname, '../examples/word-count/topology.ts');
-    const { code, out } = await millrace(['topology', 'describe', '--topology', example]);
+    const { code, out } = await binary(['topology', 'describe', '--topology', example]);
     expect([code, out]).toEqual([0, expect.stringContaining('counts (window) <- words')]);
   });
 
@@ -338,7 +338,7 @@ describe('what keeps a topology from being loaded', () => {
       ],
     ]);
     expect((await millrace(['doctor', ...args, '--stream', 'LOST=lost.>'])).out).not.toContain('lost.x');
-    expect(await millrace(['start', ...args])).toMatchObject({
+    expect(await binary(['start', ...args])).toMatchObject({
       code: 1,
       err: expect.stringContaining('[filter_outside_stream]'),
     });

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../cli/index.ts';
 import { connectNats, EventPublisher, type NatsLink, openManager, streamFacts } from '../connectors/index.ts';
-import { millrace, type Run } from './command.ts';
+import { binary, millrace, type Run } from './command.ts';
 import { type Millrace, until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
@@ -20,22 +20,22 @@ afterAll(() => scratch.clean());
 
 describe('the binary without a server', () => {
   it('has help for every command', async () => {
-    const { code, out } = await millrace(['--help']);
+    const { code, out } = await binary(['--help']);
     expect(code).toBe(0);
     for (const { name } of COMMANDS) expect(out).toContain(name);
-    const help = await millrace(['topology', 'draw', '--help']);
+    const help = await binary(['topology', 'draw', '--help']);
     expect([help.code, help.out]).toEqual([0, expect.stringContaining('Usage: millrace topology draw')]);
   });
 
   it('ends with 2 for what it does not know', async () => {
-    expect(await millrace(['stat', 'ls'])).toMatchObject({ code: 2, out: '' });
-    expect(await millrace(['state', 'ls', '--nonsense'])).toMatchObject({ code: 2, out: '' });
+    expect(await binary(['stat', 'ls'])).toMatchObject({ code: 2, out: '' });
+    expect(await binary(['state', 'ls', '--nonsense'])).toMatchObject({ code: 2, out: '' });
   });
 
   it('describes and draws the topology', async () => {
-    const described = await millrace(['topology', 'describe', '--json']);
+    const described = await binary(['topology', 'describe', '--json']);
     expect(JSON.parse(described.out)).toMatchObject({ name: 'order-analytics' });
-    expect((await millrace(['topology', 'draw'])).out).toMatch(/^flowchart LR\n/);
+    expect((await binary(['topology', 'draw'])).out).toMatch(/^flowchart LR\n/);
   });
 
   it('says that there is no state, and makes none by looking', async () => {

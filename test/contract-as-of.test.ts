@@ -4,17 +4,18 @@ import { COUNTS, MONEY } from './contract-expected.ts';
 import { ALL_TIME, ContractService, type Event } from './contract-service.ts';
 import { ContractSql, MEASURES, type SqlFact, type SqlMeasure } from './contract-sql.ts';
 import { CUSTOM, ShopTraffic } from './contract-traffic.ts';
+import { isLong } from './long.ts';
 import type { KpiAnswer } from './process.ts';
 import { propertySeed } from './property.ts';
 import { Scratch } from './scratch.ts';
 
 const scratch = new Scratch();
 const TENANT = 'shop';
-const PINS = 200;
+const PINS = isLong ? 200 : 60;
 const PINS_A_POSITION = 4;
-const ORDERS = 200;
+const ORDERS = isLong ? 200 : 80;
 /** Pins whose difference to the end is explained by the events between. */
-const EXPLAINED = 25;
+const EXPLAINED = isLong ? 25 : 6;
 const METRICS = [
   ...['orders_count', 'orders_paid', 'orders_shipped', 'orders_cancelled', 'returns_count', 'sessions'],
   ...['customers_new', 'units_sold', 'revenue_gross', 'discount_total', 'tax_total', 'revenue_paid'],

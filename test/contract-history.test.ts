@@ -3,13 +3,14 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SeededRandom } from '../engine/index.ts';
 import { millrace } from './command.ts';
 import { ContractService, type Event } from './contract-service.ts';
+import { isLong } from './long.ts';
 import { Scratch } from './scratch.ts';
 
 const scratch = new Scratch();
 let service: ContractService;
 
-const CUSTOMERS = 600;
-const EVENTS = 15_600;
+const CUSTOMERS = isLong ? 600 : 200;
+const EVENTS = isLong ? 15_600 : 5_200;
 const FIRST_MS = Date.UTC(2021, 0, 1);
 const STEP_MS = Math.floor((4 * 365 * 86_400_000) / EVENTS);
 const SMALL = 650;

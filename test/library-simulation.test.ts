@@ -71,7 +71,7 @@ describe('topologies of library operators under disorder, duplicates, crashes an
     '%s come to the tables and messages of a straight run',
     { timeout: 300_000 },
     async (name) => {
-      const seeds = (SEEDS[name] ?? 0) * sizes.library_seeds_factor;
+      const seeds = Math.ceil((SEEDS[name] ?? 0) * sizes.library_seeds_factor);
       const report = await simulateLibrary(name, 1, seeds);
       expect(report.failure === undefined ? '' : told(report.failure)).toBe('');
       expect(report.seeds).toBe(seeds);

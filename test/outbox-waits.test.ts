@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connectNats, EventPublisher, type NatsLink, openManager } from '../connectors/index.ts';
 import type { Topology } from '../engine/index.ts';
 import { type RunningTopology, run } from '../runtime/index.ts';
-import { millrace } from './command.ts';
+import { binary as millrace } from './command.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 
 const TIMEOUT_MS = 60_000;

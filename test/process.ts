@@ -1,10 +1,10 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { embeddedServer, type NatsServer } from '../connectors/index.ts';
 import type { StateDigest } from '../engine/index.ts';
+import { millrace } from './command.ts';
 
 /** The built product: what `npm start` runs; also for programs that are built themselves. */
 const MAIN = resolve(import.meta.dirname.replace(/\/dist\/test$/, '/test'), '../dist/bundle/main.js');
@@ -286,9 +286,9 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** What `node dist/bundle/main.js state digest` prints for a data folder, running or not. */
+/** What `millrace state digest` prints for a data folder, running or not. */
 export async function stateDigestOf(dataDir: string): Promise<StateDigest> {
-  const run = promisify(execFile);
-  const { stdout } = await run(process.execPath, [MAIN, 'state', 'digest'], { env: environment(dataDir) });
-  return JSON.parse(stdout) as StateDigest;
+  const { code, out, err } = await millrace(['state', 'digest'], { DATA_DIR: dataDir });
+  if (code !== 0) throw new Error(err);
+  return JSON.parse(out) as StateDigest;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { TestDriver } from '../../engine/index.ts';
+import { sizes } from '../../test/long.ts';
 import { fc } from '../../test/property.ts';
 import {
   anyRows,
@@ -181,12 +182,12 @@ describe('the state of an interval join', () => {
     expect(stateRows(driver.disk.reader(), 'join')).toBe(0);
   });
 
-  it('is empty after 50,000 keys whose time has passed', async () => {
+  it('is empty after keys whose time has passed', async () => {
     const driver = await TestDriver.start(
       joined(join(-5, 10, 'outer', { bucket_ms: 4, cache_rows: 20_000 })),
     );
     let most = 0;
-    for (let at = 0; at < 50_000; at += 2_000) {
+    for (let at = 0; at < 100_000 * sizes.passing_keys_factor; at += 2_000) {
       const rows = Array.from({ length: 2_000 }, (_, index) => {
         const id = at + index;
         return id % 3 === 0 ? right(at / 200, id, `k${id - 1}`) : left(at / 200, id, `k${id}`);

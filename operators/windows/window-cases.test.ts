@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Stream, TestDriver } from '../../engine/index.ts';
+import { sizes } from '../../test/long.ts';
 import {
   type ObservedConfig,
   type ObservedResult,
@@ -363,9 +364,10 @@ describe('state is bounded', () => {
     ['count', { window: countWindow({ count: 3, idle_ms: 50 }) }, 25_000],
   ] satisfies [string, ObservedConfig, number][])(
     '%s: keys that come once leave nothing',
-    async (_, config, keys) => {
-      const driver = await start({ ...config, max_cached_rows: 1_000 });
-      const batch = 5_000;
+    async (_, config, most) => {
+      const keys = most * sizes.passing_keys_factor;
+      const batch = keys / 5;
+      const driver = await start({ ...config, max_cached_rows: batch / 5 });
       let cached = 0;
       for (let from = 0; from < keys; from += batch) {
         const time_ms = from / 20;

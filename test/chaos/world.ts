@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SeededRandom } from '../../engine/index.ts';
-import { millrace, type Run } from '../command.ts';
+import { binary as millrace, type Run } from '../command.ts';
 import { startTestNats, type TestNats } from '../nats.ts';
 import type { Millrace } from '../process.ts';
 import { Scratch } from '../scratch.ts';
