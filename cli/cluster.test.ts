@@ -37,6 +37,7 @@ function idleTask(): TaskHost {
     },
     standby: hold,
     release: hold,
+    settle: () => undefined,
     close: hold,
     status: () => ({ state: 'ready', active_epoch: epoch, lag_ms: 0 }),
   };

@@ -89,18 +89,21 @@ class ChainedTask implements TaskHost {
 
   async #send(epoch: number): Promise<void> {
     const rows = this.#pending.slice(0, 200);
-    await this.#append({ epoch, to: rows.at(-1)?.sequence ?? 0, rows: rows.map(({ row }) => row) });
-    this.#pending = this.#pending.slice(rows.length);
+    const block = { epoch, to: rows.at(-1)?.sequence ?? 0, rows: rows.map(({ row }) => row) };
+    // Refused, it has read what the chain has of them: an append may be stored and its answer lost.
+    if (await this.#append(block)) this.#pending = this.#pending.slice(rows.length);
   }
 
-  async #append(block: Block): Promise<void> {
+  /** False: the chain had another end, and has told it. */
+  async #append(block: Block): Promise<boolean> {
     try {
       const expect = { lastSubjectSequence: this.#last };
       this.#last = (await js.publish(this.#subject, JSON.stringify(block), { expect })).seq;
+      return true;
     } catch (error) {
       if (!(error instanceof JetStreamApiError) || !WRONG_LAST_SEQUENCE.includes(error.code)) throw error;
       const there = await this.#look();
-      if ((there?.epoch ?? 0) <= block.epoch) return;
+      if ((there?.epoch ?? 0) <= block.epoch) return false;
       this.#epoch = undefined;
       say(`${this.#subject}: refused, another owner has fenced it`);
       throw new MillraceError('fenced', 'another owner has fenced it');
@@ -108,15 +111,20 @@ class ChainedTask implements TaskHost {
   }
 
   async activate(epoch: number): Promise<void> {
-    const there = await this.#look();
-    if ((there?.epoch ?? 0) > epoch) throw new MillraceError('fenced', 'a higher epoch has it');
-    await this.#append({ epoch, to: there?.to ?? 0, rows: [] });
+    let isFenced = false;
+    while (!isFenced) {
+      const there = await this.#look();
+      if ((there?.epoch ?? 0) > epoch) throw new MillraceError('fenced', 'a higher epoch has it');
+      isFenced = there?.epoch === epoch || (await this.#append({ epoch, to: there?.to ?? 0, rows: [] }));
+    }
     this.#epoch = epoch;
   }
 
   async standby(): Promise<void> {
     this.#epoch = undefined;
   }
+
+  settle(): void {}
 
   async release(): Promise<void> {
     while (this.#epoch !== undefined && this.#pending.length > 0) await sleep(5);

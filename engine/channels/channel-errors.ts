@@ -21,6 +21,15 @@ export function channelEndMissing(subject: string, has: Place | undefined, from:
   );
 }
 
+/** It passes where the answer was that of a server which had been away; else it becomes `channel_end_missing`. */
+export function endIsBehind(subject: string): MillraceError {
+  return new MillraceError(
+    'channel_end_behind',
+    `The channel "${subject}" is said to end before what was stored in it. It is asked again.`,
+    { retriable: true },
+  );
+}
+
 /** Blocks between two of a channel never came. */
 export function channelGap(subject: string, has: Place, from: Place): MillraceError {
   return new MillraceError(

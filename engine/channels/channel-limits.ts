@@ -14,6 +14,8 @@ export interface ChannelLimits extends BlockLimits {
   readonly retry_max_ms: number;
   /** How often a standby looks what its channels have, ms. */
   readonly standby_look_ms: number;
+  /** A channel that so long, by repeated reads, ends before what was stored in it has lost its end, ms. */
+  readonly end_missing_ms: number;
 }
 
 export const DEFAULT_CHANNEL_LIMITS: ChannelLimits = {
@@ -26,4 +28,5 @@ export const DEFAULT_CHANNEL_LIMITS: ChannelLimits = {
   retry_ms: 100,
   retry_max_ms: 5_000,
   standby_look_ms: 1_000,
+  end_missing_ms: 10_000,
 };

@@ -184,10 +184,43 @@ describe('the sender of channels', () => {
     log.purgeAll(SUBJECTS[1] as string);
     const again = new Owner(owner.disk, log);
     again.position = owner.position;
+    // Reads of ten seconds say so, and a process that stood still for longer has read nothing meanwhile.
+    for (let looks = 0; looks < 4; looks++) {
+      again.commit(1);
+      await settle(log);
+      again.clock.advance(60_000);
+    }
     again.commit(1);
     await settle(log);
     expect(() => again.commit(1)).toThrow(expect.objectContaining({ code: 'channel_end_missing' }));
     await expect(again.sender.activate(9)).rejects.toMatchObject({ code: 'channel_end_missing' });
+  });
+
+  it('goes on where a server that was away gives an older end', async () => {
+    const log = chains(1);
+    const owner = new Owner(new MemoryDisk(), log);
+    for (const records of [3, 2]) {
+      owner.commit(records);
+      await settle(log);
+    }
+    const again = new Owner(owner.disk, log);
+    again.position = owner.position;
+    let stale = 2;
+    const old = log.all.filter(({ subject }) => subject === SUBJECTS[1])[0];
+    const { last } = log;
+    log.last = (subject) =>
+      subject === SUBJECTS[1] && stale-- > 0 ? Promise.resolve(old) : last.call(log, subject);
+    for (let commits = 0; commits < 4; commits++) {
+      again.commit(1);
+      await settle(log);
+    }
+    expect(stale).toBeLessThan(0);
+    expect(received(log, SUBJECTS[1] as string).rows).toEqual(rowsUpTo(9));
+    stale = 2;
+    await again.sender.activate(9);
+    again.commit(1);
+    await settle(log);
+    expect(received(log, SUBJECTS[1] as string).rows).toEqual(rowsUpTo(10));
   });
 
   it('says now and then how far it is where there are no rows, in one block', async () => {

@@ -1,13 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { asMillraceError, type Clock, type Metrics, MillraceError } from '../base/index.ts';
 import type { KvStore } from '../state/index.ts';
 import { decodeBlock, encodeBlock, rowsBeyond } from './block.ts';
 import type { ChainLog, TaskRole } from './chain-log.ts';
 import { CHANNELS_TABLE, Channel } from './channel.ts';
-import { channelEndMissing, fenced, rowTooLarge } from './channel-errors.ts';
+import { channelEndMissing, endIsBehind, fenced, rowTooLarge } from './channel-errors.ts';
 import type { ChannelLimits } from './channel-limits.ts';
 import { ChannelMetrics } from './channel-metrics.ts';
-import { CHANNEL_START, comparePlaces, type Place } from './place.ts';
+import { EndWatch } from './end-watch.ts';
+import type { Cut, KnownEnd, Lane } from './lane.ts';
+import { CHANNEL_START, comparePlaces } from './place.ts';
 
 /** What a cut gives its items to. */
 export interface CutOutput {
@@ -29,29 +31,6 @@ export interface ChannelSenderOptions {
   readonly requestBarrier: () => void;
   /** Another owner with this epoch has taken over; the task is a standby from now on. */
   readonly onFenced?: ((epoch: number) => void) | undefined;
-}
-
-/** The last block of a channel, as far as it is known. */
-interface KnownEnd {
-  readonly sequence: number;
-  readonly epoch: number;
-  readonly to: Place;
-}
-
-/** What goes on in a channel. */
-interface Lane {
-  readonly channel: Channel;
-  end: KnownEnd | undefined;
-  /** In which term somebody works on it; undefined: nobody does. */
-  term: number | undefined;
-  pause_ms: number;
-  retry_at_ms: number;
-}
-
-interface Cut {
-  readonly name: string;
-  readonly lanes: readonly Lane[];
-  watermark_ms: number | null;
 }
 
 /** Whoever waits for room looks at least so often, ms. */
@@ -131,6 +110,7 @@ export class ChannelSender {
       channel: new Channel(table, subjectOf(name, target), name, target),
       ...{ end: undefined, term: undefined },
       ...{ pause_ms: limits.retry_ms, retry_at_ms: Number.NEGATIVE_INFINITY },
+      watch: new EndWatch(limits.end_missing_ms),
     }));
     const cut: Cut = { name, lanes, watermark_ms: null };
     this.#cuts.push(cut);
@@ -198,7 +178,7 @@ export class ChannelSender {
       this.#counts.known.add(channel.settle(end.to));
       const block = channel.next();
       if (block === undefined) return;
-      this.#requireChain(channel, end);
+      if (this.#isBehind(lane, end)) return this.#pause(lane);
       const rows = rowsBeyond(block, end.to);
       const bytes = encodeBlock({ ...block, epoch: this.#epoch, from: end.to, rows });
       // Until it is known what became of it, it is not known how the channel ends.
@@ -229,8 +209,14 @@ export class ChannelSender {
     }
   }
 
-  #requireChain({ subject, sent }: Channel, { sequence, to }: KnownEnd): void {
-    if (comparePlaces(sent, to) > 0) throw channelEndMissing(subject, sequence === 0 ? undefined : to, sent);
+  /** The channel ends before what was sent: read it again. Throws `channel_end_missing` where that does not change. */
+  #isBehind(lane: Lane, { sequence, to }: KnownEnd): boolean {
+    const { subject, sent } = lane.channel;
+    const isBehind = comparePlaces(sent, to) > 0;
+    if (lane.watch.read(isBehind, this.#options.clock.now()))
+      throw channelEndMissing(subject, sequence === 0 ? undefined : to, sent);
+    if (isBehind) lane.end = undefined;
+    return isBehind;
   }
 
   /** How a channel ends; undefined where somebody else has taken over, or the role has changed. */
@@ -276,7 +262,7 @@ export class ChannelSender {
     const { clock, limits } = this.#options;
     const { pause_ms } = lane;
     lane.retry_at_ms = clock.now() + pause_ms;
-    lane.pause_ms = Math.min(2 * pause_ms, limits.retry_max_ms);
+    lane.pause_ms = lane.watch.isMissing ? pause_ms : Math.min(2 * pause_ms, limits.retry_max_ms);
   }
 
   #fence(epoch: number): void {
@@ -324,7 +310,7 @@ export class ChannelSender {
         const end = await this.#endOf(channel.subject);
         this.#requireTerm(term);
         if (end.epoch > epoch) throw fenced(channel.subject, epoch, end.epoch);
-        this.#requireChain(channel, end);
+        if (this.#isBehind(lane, end)) throw endIsBehind(channel.subject);
         lane.end = end;
         if (end.epoch === epoch) return;
         const fence = { epoch, from: end.to, to: end.to, watermark_ms: null, rows: [] };
@@ -340,7 +326,7 @@ export class ChannelSender {
         if (named.code !== 'internal' && !named.retriable) throw named;
         this.#counts.retries.add();
       }
-      if (pause_ms > 0) await sleep(pause_ms);
+      await (pause_ms > 0 ? sleep(pause_ms) : turn());
       this.#requireTerm(term);
     }
   }

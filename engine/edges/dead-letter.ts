@@ -1,5 +1,5 @@
 import { originalHeaders } from './original-headers.ts';
-import type { OutMessage } from './outbox.ts';
+import type { OutMessage } from './outbox-rows.ts';
 import type { SourceRecord } from './source.ts';
 import { traceOf } from './trace-context.ts';
 

@@ -4,6 +4,7 @@ export { LetterAllowance, type LetterLimits } from './letter-allowance.ts';
 export * from './message-queue.ts';
 export * from './original-headers.ts';
 export * from './outbox.ts';
+export { encodeMessage, OUTBOX_TABLE, type OutMessage, owedMessages, rowKey } from './outbox-rows.ts';
 export {
   deadLetterQuarantine,
   errorOf,

@@ -1,6 +1,6 @@
 import { ByteWriter } from '../base/index.ts';
 import { type KvTable, prefixEnd } from '../state/index.ts';
-import type { OutMessage } from './outbox.ts';
+import type { OutMessage } from './outbox-rows.ts';
 
 /** Dead letters that one tenant may have sent: as many at once, and again in so much time. */
 export interface LetterLimits {

@@ -2,14 +2,8 @@ import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { MillraceError, SeededRandom } from '../base/index.ts';
 import { MemoryDisk } from '../state/index.ts';
-import {
-  DEFAULT_OUTBOX_LIMITS,
-  OUTBOX_TABLE,
-  Outbox,
-  type OutboxLimits,
-  type OutMessage,
-  type Publisher,
-} from './outbox.ts';
+import { DEFAULT_OUTBOX_LIMITS, Outbox, type OutboxLimits, type Publisher } from './outbox.ts';
+import { OUTBOX_TABLE, type OutMessage } from './outbox-rows.ts';
 
 interface Send {
   readonly id: string;
@@ -52,7 +46,7 @@ class Fixture {
   readonly refused: string[] = [];
 
   /** A new process on the same disk. */
-  open(limits: Partial<OutboxLimits> = {}, publisher?: Publisher): Outbox {
+  open(limits: Partial<OutboxLimits> = {}, publisher?: Publisher, isHeld = false): Outbox {
     this.receiver = new Receiver();
     this.#store = this.#disk.open();
     const all = { ...DEFAULT_OUTBOX_LIMITS, retry_ms: 1, ...limits };
@@ -60,6 +54,7 @@ class Fixture {
     const outbox = new Outbox(this.#store.table(OUTBOX_TABLE), publisher ?? this.receiver, this.#next, all, {
       refused,
     });
+    if (isHeld) outbox.hold();
     outbox.pump();
     return outbox;
   }
@@ -292,5 +287,57 @@ describe('outbox', () => {
     await room;
     fixture.commit(outbox);
     expect([fixture.receiver.ids, fixture.rows]).toEqual([[], 1]);
+  });
+
+  it('held, lets go of what another owner has sent, and sends the rest when it goes on', async () => {
+    const fixture = new Fixture();
+    const limits = { max_rows: 4 };
+    let outbox = fixture.open(limits);
+    outbox.hold();
+    const of = (sequence: number): OutMessage => ({ ...message(`r${sequence}`), sequence });
+    // A letter of a record may come before what the records before it gave.
+    for (const sequence of [1, 3, 2, 4]) outbox.stage(of(sequence));
+    fixture.commit(outbox);
+    expect([outbox.settledUpTo(4), outbox.owed]).toEqual([0, 4]);
+    const room = outbox.room();
+    outbox.settle(2);
+    await room;
+    expect([outbox.settledUpTo(4), outbox.owed]).toEqual([2, 2]);
+    outbox.stage(of(2));
+    outbox.stage(of(5));
+    fixture.commit(outbox);
+    expect([fixture.rows, outbox.owed]).toEqual([3, 3]);
+    // What it owes says what it comes of also after a restart.
+    outbox.stop();
+    outbox = fixture.open(limits, undefined, true);
+    outbox.settle(3);
+    expect(outbox.owed).toBe(2);
+    const { receiver } = fixture;
+    outbox.hold(false);
+    await settled();
+    expect(receiver.sends.map((sent) => [sent.id, sent.message.headers])).toEqual(
+      ['r4', 'r5'].map((id) => [id, message(id).headers]),
+    );
+    for (const sent of receiver.sends) sent.acknowledge();
+    await settled();
+    fixture.commit(outbox);
+    expect([outbox.settledUpTo(5), fixture.rows]).toEqual([5, 0]);
+  });
+
+  it('a message in flight that another owner has sent, too, is answered once', async () => {
+    const fixture = new Fixture();
+    const outbox = fixture.open();
+    outbox.stage({ ...message('a'), subject: 'out', sequence: 1 });
+    outbox.stage({ ...message('b'), subject: 'out', sequence: 2 });
+    fixture.commit(outbox);
+    outbox.settle(1);
+    expect(outbox.owed).toBe(1);
+    fixture.receiver.sends[0]?.refuse();
+    await settled();
+    await expect.poll(() => fixture.receiver.ids).toEqual(['a', 'b']);
+    fixture.receiver.sends[1]?.acknowledge();
+    await settled();
+    fixture.commit(outbox);
+    expect([outbox.owed, fixture.rows]).toEqual([0, 0]);
   });
 });

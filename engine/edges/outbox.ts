@@ -1,18 +1,7 @@
-import { ByteReader, ByteWriter, MillraceError } from '../base/index.ts';
-import type { KvTable, KvView } from '../state/index.ts';
+import { ByteWriter, MillraceError } from '../base/index.ts';
+import type { KvTable } from '../state/index.ts';
 import { Fifo } from './fifo.ts';
-
-/** A message that a task owes the outside. `id` is deterministic, so that a repeated send is recognised. */
-export interface OutMessage {
-  readonly id: string;
-  readonly subject: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly payload: Uint8Array;
-  /** Need not keep its place among the messages of its subject, so that many are in flight at once. */
-  readonly unordered?: true;
-  /** The id says the place in a stream and no more: the engine adds which stream, topology and operator. */
-  readonly isLocalId?: true;
-}
+import { decodeMessage, encodeMessage, type OutMessage, owedMessages, rowKey } from './outbox-rows.ts';
 
 /** What a receiver says of a message that it has. */
 export interface Stored {
@@ -40,8 +29,6 @@ export interface Publisher {
   isApart?(subject: string): boolean;
 }
 
-export const OUTBOX_TABLE = 'outbox';
-
 /** Bounds of what is owed to the outside. `max_rows` and `window` are messages, the others ms. */
 export interface OutboxLimits {
   /** Rows owed at most before the task stops taking input, in messages. */
@@ -66,7 +53,11 @@ interface Owed {
   sends: number;
   /** A process before this one may have sent it. */
   readonly isOld: boolean;
+  /** It has its final answer, or needs none: it is not sent any more. */
+  isSettled: boolean;
 }
+
+const isOpen = ({ isSettled }: Owed): boolean => !isSettled;
 
 /** Sends of one subject. */
 interface Lane {
@@ -119,7 +110,9 @@ export class Outbox {
   /** Lanes whose pause is over, in order: they wait for a place. */
   readonly #ready = new Fifo<Lane>();
   /** Committed and without a final answer, in flight or not. */
-  #unsettled = 0;
+  readonly #unsettled = new Set<Owed>();
+  /** Another owner has an answer for everything up to this record. */
+  #settled_sequence = 0;
   #in_flight = 0;
   #acknowledged: number[] = [];
   #stopped = false;
@@ -141,7 +134,7 @@ export class Outbox {
     this.#limits = limits;
     this.#next = next;
     for (const { row, message } of owedMessages(table)) {
-      this.#owe({ row, message, sends: 0, isOld: true });
+      this.#owe({ row, message, sends: 0, isOld: true, isSettled: false });
     }
   }
 
@@ -151,7 +144,7 @@ export class Outbox {
 
   /** Messages that are owed: staged, committed, or in flight. */
   get owed(): number {
-    return this.#staged.length + this.#unsettled;
+    return this.#staged.length + this.#unsettled.size;
   }
 
   get hasChanges(): boolean {
@@ -184,14 +177,43 @@ export class Outbox {
     this.pump();
   }
 
+  /** Everything that comes of records up to here has its answer, where all up to `committed` is in the state. */
+  settledUpTo(committed: number): number {
+    let least = committed + 1;
+    for (const { message } of this.#unsettled) least = Math.min(least, message.sequence ?? 0);
+    return Math.max(0, least - 1);
+  }
+
+  /**
+   * Another owner of the same log has had an answer for everything that comes of records up to here: it is not sent from
+   * here, nor is what comes of them later. What is owed of an ordered task says what it comes of.
+   */
+  settle(sequence: number): void {
+    if (sequence <= this.#settled_sequence) return;
+    this.#settled_sequence = sequence;
+    for (const entry of this.#unsettled) if (this.#isElsewhere(entry.message)) this.#settle(entry);
+    while (this.#queue.peek()?.isSettled === true) this.#queue.shift();
+    for (const lane of this.#lanes.values()) {
+      lane.failed = lane.failed.filter(isOpen);
+      while (lane.waiting.peek()?.isSettled === true) lane.waiting.shift();
+    }
+    this.pump();
+  }
+
+  #isElsewhere({ sequence }: OutMessage): boolean {
+    return sequence !== undefined && sequence <= this.#settled_sequence;
+  }
+
   stage(message: OutMessage): void {
+    if (this.#isElsewhere(message)) return;
     // The payload may be a view of a receive buffer that is reused before the commit.
     this.#staged.push({ ...message, payload: Uint8Array.from(message.payload) });
   }
 
   /** Inside the commit: writes what is staged, removes what was acknowledged. `sendCommitted` follows it. */
   flush(): { sendCommitted(): void } {
-    const rows = this.#staged.map((message) => ({ row: this.#next++, message }));
+    const staged = this.#staged.filter((message) => !this.#isElsewhere(message));
+    const rows = staged.map((message) => ({ row: this.#next++, message }));
     const writer = new ByteWriter();
     for (const { row, message } of rows) this.#table.put(rowKey(row), encodeMessage(writer, message));
     for (const row of this.#acknowledged) this.#table.remove(rowKey(row));
@@ -200,7 +222,8 @@ export class Outbox {
     return {
       sendCommitted: () => {
         // One by one: a flood of dead letters has more rows than a call takes arguments.
-        for (const { row, message } of rows) this.#owe({ row, message, sends: 0, isOld: false });
+        for (const { row, message } of rows)
+          this.#owe({ row, message, sends: 0, isOld: false, isSettled: false });
         this.pump();
       },
     };
@@ -208,7 +231,7 @@ export class Outbox {
 
   #owe(entry: Owed): void {
     this.#queue.push(entry);
-    this.#unsettled++;
+    this.#unsettled.add(entry);
   }
 
   /** Starts as many sends as the window and the order of the subjects allow. */
@@ -221,7 +244,7 @@ export class Outbox {
       }
       const entry = this.#queue.shift();
       if (entry === undefined) return;
-      this.#admit(entry);
+      if (isOpen(entry)) this.#admit(entry);
     }
   }
 
@@ -261,6 +284,7 @@ export class Outbox {
         next.message.unordered === true ? Number.POSITIVE_INFINITY : this.#maxInFlight(lane.subject);
       if (lane.in_flight >= max) return;
       if (lane.failed.shift() === undefined) lane.waiting.shift();
+      if (next.isSettled) continue;
       if (next.sends === 0 || this.#isStillOwed(next, lane.subject)) this.#start(next, lane);
     }
     const isEmpty = lane.in_flight === 0 && lane.failed.length === 0 && lane.waiting.peek() === undefined;
@@ -308,9 +332,11 @@ export class Outbox {
     this.#startOf(lane);
   }
 
-  #settle({ row }: Owed): void {
-    this.#acknowledged.push(row);
-    this.#unsettled--;
+  #settle(entry: Owed): void {
+    if (entry.isSettled) return;
+    entry.isSettled = true;
+    this.#acknowledged.push(entry.row);
+    this.#unsettled.delete(entry);
     if (this.owed < this.#limits.max_rows) {
       for (const wake of this.#roomWaiters.splice(0)) wake();
     }
@@ -318,7 +344,7 @@ export class Outbox {
 
   #failed(entry: Owed, lane: Lane): void {
     const { retry_max_ms = RETRY_MAX_MS } = this.#limits;
-    lane.failed.push(entry);
+    if (isOpen(entry)) lane.failed.push(entry);
     lane.failed.sort((a, b) => a.row - b.row);
     lane.isFailing = true;
     // Of several in flight together the first failure begins the pause.
@@ -366,38 +392,4 @@ export class Outbox {
     this.#stopped = true;
     for (const wake of this.#roomWaiters.splice(0)) wake();
   }
-}
-
-/** What a state owes to the outside, in order, by the numbers of its rows. */
-export function* owedMessages(
-  table: KvView,
-): Generator<{ readonly row: number; readonly message: OutMessage }> {
-  for (const { key, value } of table.scan()) {
-    yield { row: new ByteReader(key).u48(), message: decodeMessage(value) };
-  }
-}
-
-/** The key of a row. */
-export function rowKey(row: number): Uint8Array {
-  return new ByteWriter().u48(row).copy();
-}
-
-/** A message as its row has it. */
-export function encodeMessage(writer: ByteWriter, { id, subject, headers, payload }: OutMessage): Uint8Array {
-  const entries = Object.entries(headers);
-  writer.reset().string(id).string(subject).varint(entries.length);
-  for (const [name, value] of entries) writer.string(name).string(value);
-  return writer.bytes(payload).view();
-}
-
-function decodeMessage(bytes: Uint8Array): OutMessage {
-  const reader = new ByteReader(bytes);
-  const id = reader.string();
-  const subject = reader.string();
-  const headers: Record<string, string> = {};
-  for (let left = reader.varint(); left > 0; left--) {
-    const name = reader.string();
-    headers[name] = reader.string();
-  }
-  return { id, subject, headers, payload: Uint8Array.from(reader.bytes(reader.remaining)) };
 }

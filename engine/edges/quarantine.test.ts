@@ -5,7 +5,7 @@ import { defineOperator, topology } from '../graph/index.ts';
 import { MemoryDisk, mapTable, openTables } from '../state/index.ts';
 import { Supervisor, Task } from '../task/index.ts';
 import { record } from '../testing/fixture-task.ts';
-import type { OutMessage } from './outbox.ts';
+import type { OutMessage } from './outbox-rows.ts';
 import { Quarantine } from './quarantine.ts';
 import type { Source, SourceRecord, SourceState, StreamFacts, Take } from './source.ts';
 

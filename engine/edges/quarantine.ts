@@ -1,6 +1,6 @@
 import { asMillraceError, MillraceError, messageOf } from '../base/index.ts';
 import { deadLetter } from './dead-letter.ts';
-import type { OutMessage } from './outbox.ts';
+import type { OutMessage } from './outbox-rows.ts';
 import type { SourceRecord } from './source.ts';
 
 /** Why a record could not be processed. */

@@ -1,4 +1,4 @@
-import type { OutMessage } from './outbox.ts';
+import type { OutMessage } from './outbox-rows.ts';
 import type { SourceRecord } from './source.ts';
 
 /** The headers of W3C Trace Context (https://www.w3.org/TR/trace-context/). */

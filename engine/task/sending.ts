@@ -35,6 +35,8 @@ export interface SendingParts {
   readonly publisher: Publisher;
   /** The number of the outbox's next row. */
   readonly next: number;
+  /** Up to which record of its log the state is. */
+  readonly committed: number;
   readonly limits: OutboxLimits;
   readonly store: KvStore;
   readonly clock: Clock;
@@ -48,11 +50,15 @@ export class Sending {
   readonly channels: ChannelSender | undefined;
   readonly outbox: Outbox;
   readonly #clock: Clock;
+  readonly #limits: OutboxLimits;
+  #committed: number;
 
-  constructor({ channels, topology, publisher, next, events, ...parts }: SendingParts) {
+  constructor({ channels, topology, publisher, next, committed, events, ...parts }: SendingParts) {
     const outbox = new Outbox(parts.store.table(OUTBOX_TABLE), publisher, next, parts.limits, events);
     this.outbox = outbox;
     this.#clock = parts.clock;
+    this.#limits = parts.limits;
+    this.#committed = committed;
     if (channels === undefined) return;
     const { log, producer, role = 'active', limits, onFenced } = channels;
     if (role === 'standby') outbox.hold();
@@ -73,6 +79,29 @@ export class Sending {
 
   get hasChanges(): boolean {
     return this.outbox.hasChanges || this.channels?.hasChanges === true;
+  }
+
+  /** Up to which record of the log the outside has everything that comes of it. */
+  get settled(): number {
+    return this.outbox.settledUpTo(this.#committed);
+  }
+
+  /** Inside the commit, which ends at `position`: what is owed from then on. `sendCommitted` follows it. */
+  flush(position: number, now_ms: number): { sendCommitted(): void } {
+    const flushed = this.outbox.flush();
+    this.channels?.flush(position, now_ms);
+    return {
+      sendCommitted: () => {
+        this.#committed = position;
+        flushed.sendCommitted();
+        this.pump();
+      },
+    };
+  }
+
+  /** There is room for what more input brings. */
+  get hasRoom(): boolean {
+    return this.outbox.owed < this.#limits.max_rows && this.channels?.hasRoom !== false;
   }
 
   /** Resolves when there is room for what more input brings. */

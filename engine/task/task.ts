@@ -8,7 +8,14 @@ import {
   MillraceError,
 } from '../base/index.ts';
 import type { TaskRole } from '../channels/index.ts';
-import { errorOf, FailureWatch, LetterAllowance, type SourceRecord, TraceFollower } from '../edges/index.ts';
+import {
+  errorOf,
+  FailureWatch,
+  LetterAllowance,
+  type OutMessage,
+  type SourceRecord,
+  TraceFollower,
+} from '../edges/index.ts';
 import {
   type Cursor,
   emittedBy,
@@ -113,7 +120,11 @@ export class Task {
     const { channels } = this.#options;
     this.#sending = new Sending({
       ...{ channels, topology: topology.name, store, clock, metrics: this.metrics, publisher },
-      ...{ next: progress?.outbox_next ?? 0, limits: this.#limits.outbox },
+      ...{
+        next: progress?.outbox_next ?? 0,
+        committed: progress?.sequence ?? 0,
+        limits: this.#limits.outbox,
+      },
       events: outboxEvents(this.#counts, inputs, this.#notices),
       requestBarrier: () => this.#requestBarrier(),
     });
@@ -165,7 +176,7 @@ export class Task {
       outputs,
       send: (message) => {
         if (this.#letters?.takes(message, clock.now()) === false) return;
-        this.#opened().outbox.stage(this.#traces.mark(message));
+        this.#owe(this.#traces.mark(message));
       },
       notice: (notice: Notice) => this.#notices.add(notice),
       requestBarrier: () => this.#requestBarrier(),
@@ -185,13 +196,17 @@ export class Task {
     };
   }
 
+  #owe(message: OutMessage, sequence = this.cursor.sequence): void {
+    this.#opened().outbox.stage(this.#order === undefined ? message : { ...message, sequence });
+  }
+
   #requestBarrier(): void {
     this.#barrierRequested = true;
   }
 
-  /** Less is owed to other stages than its limits: else it takes no input. */
+  /** Less is owed than its limits: else it takes no input. */
   get hasRoom(): boolean {
-    return this.#sending?.channels?.hasRoom ?? true;
+    return this.#sending?.hasRoom ?? true;
   }
 
   /** Whether it sends; a standby holds back what it owes. */
@@ -207,6 +222,14 @@ export class Task {
 
   /** Holds back what it owes from now on, and lets go of what it sees that another owner has sent. */
   standby = (): void => this.#opened().sending.standby();
+
+  /** Up to which record of its log the outside has everything of it, as far as this task knows; for its standbys. */
+  get settled(): number {
+    return this.#sending?.settled ?? 0;
+  }
+
+  /** Another owner said that it has `settled` so much: nothing of it is sent from here any more. Of ordered tasks. */
+  settle = (sequence: number): void => this.#opened().outbox.settle(sequence);
 
   /** The time by which results may be decided. */
   get #clock(): Clock {
@@ -307,7 +330,7 @@ export class Task {
     outputs.begin(input.node);
     const admitted =
       quarantine?.admit(input.node, records, (letter, { sequence }, { operator, message }) => {
-        this.#opened().outbox.stage(outputs.place(letter, QUARANTINE));
+        this.#owe(outputs.place(letter, QUARANTINE), sequence);
         this.#counts.failingRecords.add();
         const detail = { operator, message, source: input.node };
         this.#notices.add({ kind: 'record_failed', scope: letter.subject, sequence, detail });
@@ -348,7 +371,7 @@ export class Task {
 
   /** What was too much for letters of its own. */
   #sumLetters(now_ms: number): void {
-    for (const summary of this.#letters?.summaries(now_ms) ?? []) this.#opened().outbox.stage(summary);
+    for (const summary of this.#letters?.summaries(now_ms) ?? []) this.#owe(summary);
   }
 
   readonly #alignment: InputsOptions;
@@ -369,7 +392,7 @@ export class Task {
   /** Sends a barrier through the graph inside one transaction that writes everything, or nothing. */
   commit(): void {
     const { store, clock, topology, onCommit } = this.#options;
-    const { graph, outbox, inputs, control, outputs, sending } = this.#opened();
+    const { graph, inputs, control, outputs, sending } = this.#opened();
     const started_ms = performance.now();
     const now_ms = clock.now();
     const order = this.#order;
@@ -397,8 +420,7 @@ export class Task {
       for (const timers of this.#timers) timers.flush();
       if (order === undefined) this.#sumLetters(now_ms);
       this.#letters?.flush();
-      const flushed = outbox.flush();
-      sending.channels?.flush(inputs.first.sequence, now_ms);
+      const flushed = sending.flush(inputs.first.sequence, now_ms);
       this.#notices.flush(meta);
       this.#gaps.flush(meta);
       const written: Progress = {
@@ -409,7 +431,7 @@ export class Task {
         ...(control.position === undefined ? {} : { control: control.position }),
         ...(order === undefined ? {} : { log: order.time }),
         committed_at_ms: now_ms,
-        outbox_next: outbox.next,
+        outbox_next: sending.outbox.next,
         notices: this.#notices.counts(),
       };
       writeProgress(meta, written);
@@ -428,7 +450,6 @@ export class Task {
     this.#counts.commits.add();
     this.#counts.commit_s.add((performance.now() - started_ms) / 1_000);
     owed.sendCommitted();
-    sending.pump();
     onCommit?.(progress);
   }
 

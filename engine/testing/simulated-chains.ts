@@ -75,7 +75,14 @@ export class SimulatedChains implements ChainLog {
   }
 
   last(subject: string): Promise<ChainEnd | undefined> {
-    return this.#request(() => this.#ends.get(subject));
+    // A server that was away, and thinks that it leads, knows an older end.
+    const isStale = this.#faults && this.#options.random.chance(0.02);
+    return this.#request(() => (isStale ? this.#olderEnd(subject) : this.#ends.get(subject)));
+  }
+
+  #olderEnd(subject: string): ChainEnd | undefined {
+    const end = this.#ends.get(subject);
+    return this.all.findLast((message) => message.subject === subject && message !== end);
   }
 
   #append(subject: string, bytes: Uint8Array, last: number): Appended {

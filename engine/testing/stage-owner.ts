@@ -66,7 +66,7 @@ export class StageOwner {
       batch_target_ms: Number.POSITIVE_INFINITY,
       barrier_interval_ms: random.pick([0, 100, 2_000]),
       barrier_max_events: random.pick([1, 7, 50_000]),
-      outbox: { max_rows: 20_000, window: random.pick([1, 3, 256]), retry_ms: 0 },
+      outbox: { max_rows: random.pick([6, 20_000]), window: random.pick([1, 3, 256]), retry_ms: 0 },
     };
   }
 
@@ -160,6 +160,16 @@ export class StageOwner {
     this.#task?.standby();
   }
 
+  /** Up to where it says that the outside has everything; undefined: nobody hears it. */
+  get settled(): number | undefined {
+    return this.#task?.settled;
+  }
+
+  /** Hears that of another one. */
+  settle(sequence: number): void {
+    this.#task?.settle(sequence);
+  }
+
   stall(steps: number): void {
     this.#stalled_steps = steps;
   }
@@ -196,14 +206,14 @@ export class StageOwner {
     await this.open('standby');
   }
 
-  /** Has read all that there is, committed it, and owes nothing; a standby may owe what only the outside gets. */
+  /** Has read all that there is, committed it, and owes nothing; what a standby owed, the owner has sent. */
   get isDone(): boolean {
     const [task, source] = [this.#task, this.#source];
     if (task === undefined || source === undefined) return false;
     const isRead = source.isAtEnd && positionOn(this.#disk) >= this.#options.log.lastSequence();
     const sample = (name: string): number =>
       task.metrics.samples().find((each) => each.name === `millrace.${name}`)?.value ?? 0;
-    const owed = sample('channel.pending') + (this.name === 'a' ? sample('outbox.owed') : 0);
+    const owed = sample('channel.pending') + sample('outbox.owed');
     return isRead && owed === 0 && (this.name !== 'a' || task.role === 'active');
   }
 

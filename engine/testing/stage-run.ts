@@ -108,6 +108,8 @@ export class StageRun {
   /** Channels are bounded, and what all owners have is removed. */
   readonly #isBounded: boolean;
   #published: number;
+  /** By task: the last word of an owner, up to where the outside has its outputs. */
+  readonly #said = new Map<string, number>();
   #layout = 'partition-1';
   #epoch = 0;
   #activations = 0;
@@ -128,6 +130,7 @@ export class StageRun {
     this.#limits = {
       ...{
         retry_ms: 0,
+        end_missing_ms: 3_000,
         quiet_block_ms: random.pick([0, 200, 1_000]),
         standby_look_ms: random.pick([0, 300]),
       },
@@ -241,13 +244,26 @@ export class StageRun {
     // One that stands still keeps what it believes, and goes on later.
     if (owner.stalls()) return;
     const kind = random.int(0, 99);
-    if (kind < 70) await owner.step();
+    if (kind < 62) await owner.step();
+    else if (kind < 66) this.#say(owner);
+    else if (kind < 70) this.#hear(owner);
     else if (kind < 80) owner.commit();
     else if (kind < 90) this.#activate(owner);
     else if (kind < 93) owner.standby();
     else if (kind < 96) owner.stall(random.int(5, 40));
     else if (kind < 98) owner.crash();
     else owner.loseDisk(this.#isBounded);
+  }
+
+  /** What an owner says of its outputs, others hear some time later, or never. */
+  #say(owner: StageOwner): void {
+    const { settled } = owner;
+    if (settled !== undefined) this.#said.set(nameOf(owner), settled);
+  }
+
+  #hear(owner: StageOwner): void {
+    const said = this.#said.get(nameOf(owner));
+    if (said !== undefined) owner.settle(said);
   }
 
   #activate(owner: StageOwner): void {
@@ -304,6 +320,10 @@ export class StageRun {
         invariant(round < 5_000, `stage ${index} comes to its end`);
         this.#clock.advance(2_000);
         for (const owner of owners) await owner.step();
+        for (const owner of owners) {
+          if (owner.name === 'a') this.#say(owner);
+          else this.#hear(owner);
+        }
         if (this.#isBounded) this.#purgeRead(index);
         await this.#settle();
       }
@@ -362,6 +382,8 @@ export class StageRun {
     return found;
   }
 }
+
+const nameOf = ({ stage, partition }: StageOwner): string => producerName(stage.index, partition);
 
 /** The partition that a channel leads to. */
 const targetOf = (subject: string): number => Number(subject.split('.')[3]);

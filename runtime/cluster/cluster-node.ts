@@ -5,6 +5,7 @@ import {
   Metrics,
   MillraceError,
 } from '../../engine/index.ts';
+import { measureCluster } from './cluster-counts.ts';
 import { CLUSTER_LIMITS, type ClusterLimits } from './cluster-limits.ts';
 import { type ClusterTime, REQUEST_MAX_MS, within } from './cluster-time.ts';
 import { type BucketChange, ClusterBoard, type ClusterView } from './cluster-view.ts';
@@ -322,6 +323,7 @@ export class ClusterNode {
         other === member
           ? this.#slots.get(task)?.report()
           : this.#board.memberRecords.get(other)?.record.tasks[task],
+      settled: () => this.#board.settled(task),
       mayOpen: () => {
         const opening = [...this.#slots.values()].filter(({ doing }) => doing === 'open').length;
         return opening < this.#limits.opens_at_once;
@@ -346,36 +348,17 @@ export class ClusterNode {
   }
 
   #measure(): void {
-    const count = (role: TaskReport['role']): number =>
-      [...this.#slots.values()].filter((slot) => slot.report()?.role === role).length;
     const { time } = this.#options;
-    const metrics = this.#metrics;
-    metrics.gauge('millrace.cluster.owned', 'Tasks that this process owns', () => count('owner'));
-    metrics.gauge('millrace.cluster.standby', 'Tasks that it follows', () => count('standby'));
-    metrics.gauge(
-      'millrace.cluster.members',
-      'Members that live, as it sees them',
-      () => this.#living().length,
-    );
-    metrics.gauge('millrace.cluster.lease.age', 'Since its last renewal that was acknowledged', () =>
-      this.#renewed_at_ms === undefined ? undefined : (time.monotonic() - this.#renewed_at_ms) / 1_000,
-    );
-    for (const task of this.#slots.keys()) {
-      metrics.gauge('millrace.cluster.epoch', 'Under which it owns a task', () => this.#leases.epoch(task), {
-        task,
-      });
-    }
-    metrics.observedCounter(
-      'millrace.cluster.takeovers',
-      'Tasks that it took from dead members',
-      () => this.#leases.takeovers,
-    );
-    metrics.observedCounter('millrace.cluster.moves', 'Moves that it planned', () => this.#planner.moves);
-    metrics.observedCounter(
-      'millrace.cluster.unreadable',
-      'Values of the bucket that are none',
-      () => this.#board.unreadable,
-    );
+    measureCluster(this.#metrics, {
+      tasks: () => [...this.#slots.values()].map((slot) => slot.report()?.role),
+      members: () => this.#living().length,
+      leaseAge_s: () =>
+        this.#renewed_at_ms === undefined ? undefined : (time.monotonic() - this.#renewed_at_ms) / 1_000,
+      epochs: new Map([...this.#slots.keys()].map((task) => [task, () => this.#leases.epoch(task)])),
+      takeovers: () => this.#leases.takeovers,
+      moves: () => this.#planner.moves,
+      unreadable: () => this.#board.unreadable,
+    });
   }
 
   /** Gives up what it owns, closes, and leaves: others go on at once. */

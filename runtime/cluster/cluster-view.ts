@@ -173,6 +173,12 @@ export class ClusterBoard implements ClusterView {
    * The member that has a task. Undefined where nobody has it, or a process that ended: its name has said since that
    * it is another one.
    */
+  /** Up to where the outside has everything of a task, as its owners have said. */
+  settled(task: TaskKey): number {
+    const said = [...this.memberRecords.values()].map(({ record }) => record.tasks[task]?.settled ?? 0);
+    return Math.max(0, ...said);
+  }
+
   holder(task: TaskKey): string | undefined {
     const own = this.#owns.get(task);
     if (own === undefined || own.record.state !== 'owned') return undefined;

@@ -117,6 +117,8 @@ export class SimulatedHost implements TaskHost {
     this.#epoch = undefined;
   }
 
+  settle(): void {}
+
   async release(): Promise<void> {
     const { random, broken_permille } = this.#world;
     if (random.int(0, 999) < broken_permille) await new Promise(() => undefined);

@@ -53,6 +53,8 @@ const taskReport = z.object({
   /** Last committed of its log. */
   position: z.int().nonnegative().optional(),
   lag_ms: z.number().nonnegative().nullable().optional(),
+  /** The outside has everything that comes of its log up to here: whoever follows lets go of that. */
+  settled: z.int().nonnegative().optional(),
   /** Code of what it failed with. */
   error: z.string().optional(),
 });

@@ -9,13 +9,16 @@ export interface HostedTask {
   readonly position?: number;
   /** How far it is behind the end of its log; null: not known. */
   readonly lag_ms: number | null;
+  /** Up to which record of its log the outside has everything that comes of it. */
+  readonly settled?: number;
   /** Code of what it failed with. */
   readonly error?: string;
 }
 
 /**
  * Runs one task in this process. It is driven by one caller, one call at a time, but `close`, which may come during any
- * other one and ends it. What rejects leaves the task as it was, and is tried again.
+ * other one and ends it, and `standby`, which may come during `activate`, also again, and ends that. What rejects leaves
+ * the task as it was, and is tried again.
  */
 export interface TaskHost {
   /** Opens the state, copied from one of these members where there is none, and follows the log: it sends nothing. */
@@ -26,6 +29,8 @@ export interface TaskHost {
   standby(): Promise<void>;
   /** Sends what it owes, so that the next one has nothing to do twice, and is a standby then. */
   release(): Promise<void>;
+  /** Another member has `settled` so much: nothing of it is sent from here any more. At any time once it is open. */
+  settle(sequence: number): void;
   close(): Promise<void>;
   status(): HostedTask;
 }

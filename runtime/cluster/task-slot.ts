@@ -1,5 +1,5 @@
 import { asMillraceError } from '../../engine/index.ts';
-import type { ClusterTime } from './cluster-time.ts';
+import { type ClusterTime, firstWithin } from './cluster-time.ts';
 import type { Leases } from './lease.ts';
 import type { Placement, TaskKey, TaskReport } from './records.ts';
 import type { TaskHost } from './task-host.ts';
@@ -13,6 +13,8 @@ export interface SlotSurroundings {
   stays(member: string): boolean;
   /** What a living member says of a task. */
   report(task: TaskKey, member: string): TaskReport | undefined;
+  /** Up to where the outside has everything of a task, as members say. */
+  settled(task: TaskKey): number;
   /** Whether another state may be opened now: copies are heavy. */
   mayOpen(): boolean;
 }
@@ -59,19 +61,22 @@ export class TaskSlot {
   /** What this process says of the task; undefined: it has nothing of it. */
   report(): TaskReport | undefined {
     if (this.#host === undefined) return undefined;
-    const { state, position, lag_ms, error } = this.#host.status();
+    const { state, position, lag_ms, settled, error } = this.#host.status();
     const role = this.#parts.leases.epoch(this.#parts.task) === undefined ? 'standby' : 'owner';
     return {
       role,
       state: this.#isOpen ? state : state === 'failed' ? 'failed' : 'opening',
       lag_ms,
       ...(position === undefined ? {} : { position }),
+      ...(settled === undefined ? {} : { settled }),
       ...(error === undefined ? {} : { error }),
     };
   }
 
   /** Begins what is to be done next, where nothing is under way. */
   step(): void {
+    if (this.#isOpen) this.#host?.settle(this.#parts.around.settled(this.#parts.task));
+    if (this.#doing === 'activate') this.#endActivation();
     if (this.#doing !== undefined || this.#isClosing) return;
     const action = this.#next();
     if (action === undefined) return;
@@ -79,6 +84,15 @@ export class TaskSlot {
     if (action !== 'fence' && this.#parts.time.monotonic() < this.#retry_at_ms) return;
     this.#doing = action;
     void this.#run(action);
+  }
+
+  /** Channels that do not answer must not keep a task here that should be elsewhere. */
+  #endActivation(): void {
+    const { task, around, leases, log } = this.#parts;
+    const at = around.placement(task);
+    const isOwner = leases.epoch(task) !== undefined;
+    if (isOwner && (at?.owner === around.self || !this.#othersGoOn(at))) return;
+    this.#host?.standby().catch((error: unknown) => log(`${task}: ${asMillraceError(error).message}`));
   }
 
   #next(): Action | undefined {
@@ -178,7 +192,10 @@ export class TaskSlot {
     const host = this.#host;
     if (host !== undefined && this.#isOpen) {
       // What it cannot send in time the next one sends: both have it in their states.
-      await Promise.race([host.release(), time.sleep(release_max_ms)]);
+      const sent = host.release();
+      if ((await firstWithin(time, release_max_ms, sent)) === undefined) {
+        sent.catch((error: unknown) => log(`${task}: not all was sent: ${asMillraceError(error).message}`));
+      }
     }
     await leases.release(task);
     log(`${task}: released`);
