@@ -98,6 +98,11 @@ export class ChannelSender {
     return this.#sum(({ owed_bytes }) => owed_bytes);
   }
 
+  /** The channels have everything of the records up to here, as far as those are committed. */
+  get settled(): number {
+    return Math.min(...this.#lanes.map(({ channel }) => channel.settled));
+  }
+
   get hasChanges(): boolean {
     return this.#uncommitted_bytes > 0 || this.#lanes.some(({ channel }) => channel.hasChanges);
   }

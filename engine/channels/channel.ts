@@ -71,6 +71,12 @@ export class Channel {
     return this.#owed.peek()?.block.from ?? this.#made;
   }
 
+  /** Everything of the records up to here is known to be stored. */
+  get settled(): number {
+    const owed = this.#owed.peek();
+    return owed === undefined ? Number.POSITIVE_INFINITY : owed.block.from.sequence;
+  }
+
   /** Blocks that were stored leave the state with the next commit. */
   get hasChanges(): boolean {
     return this.#stored.length > 0;

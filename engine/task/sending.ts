@@ -81,9 +81,10 @@ export class Sending {
     return this.outbox.hasChanges || this.channels?.hasChanges === true;
   }
 
-  /** Up to which record of the log the outside has everything that comes of it. */
+  /** Up to which record of the log the outside and the stages behind have everything that comes of it. */
   get settled(): number {
-    return this.outbox.settledUpTo(this.#committed);
+    const { settled = Number.POSITIVE_INFINITY } = this.channels ?? {};
+    return Math.min(this.outbox.settledUpTo(this.#committed), settled);
   }
 
   /** Inside the commit, which ends at `position`: what is owed from then on. `sendCommitted` follows it. */

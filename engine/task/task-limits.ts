@@ -57,3 +57,10 @@ export function adaptedBatch(
   if (took_ms > batch_target_ms) return Math.max(BATCH_MIN_EVENTS, Math.floor(records / 2));
   return took_ms * 4 < batch_target_ms ? Math.min(batch_max_events, current * 2) : current;
 }
+
+/** From one commit to the next, ms. */
+export function barrierInterval_ms(limits: TaskLimits, isBusy: boolean, isBehind: boolean): number {
+  const { barrier_interval_ms, backlog_barrier_interval_ms, idle_barrier_interval_ms } = limits;
+  if (!isBusy) return idle_barrier_interval_ms;
+  return isBehind ? backlog_barrier_interval_ms : barrier_interval_ms;
+}

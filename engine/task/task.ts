@@ -41,7 +41,7 @@ import {
 import { gapNotices, namingGaps } from './naming-gaps.ts';
 import { outboxEvents } from './outbox-events.ts';
 import { Sending } from './sending.ts';
-import { adaptedBatch, DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
+import { adaptedBatch, barrierInterval_ms, DEFAULT_TASK_LIMITS, type TaskLimits } from './task-limits.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import type { TaskOptions } from './task-options.ts';
 import { TimerService } from './timers.ts';
@@ -79,6 +79,7 @@ export class Task {
   #commit = 0;
   #eventTime = new EventTime();
   #uncommitted = 0;
+  readonly #alignment: InputsOptions;
   #barrier_at_ms = 0;
   #barrierRequested = false;
   #batch_max: number;
@@ -92,10 +93,8 @@ export class Task {
     const { letters } = this.#limits;
     this.#letters = letters && new LetterAllowance(letters, options.store.table(META_TABLE));
     this.#counts.observeLetters(() => this.#letters?.summed ?? 0);
-    this.#alignment = {
-      watermarkOf: (node) => this.#eventTimeOf(node),
-      max_drift_ms: this.#limits.max_drift_ms,
-    };
+    const { max_drift_ms } = this.#limits;
+    this.#alignment = { watermarkOf: (node) => this.#eventTimeOf(node), max_drift_ms };
   }
 
   /** Opens state and source and checks that they fit together. Must be called once, before `run`. */
@@ -175,8 +174,7 @@ export class Task {
       partition,
       outputs,
       send: (message) => {
-        if (this.#letters?.takes(message, clock.now()) === false) return;
-        this.#owe(this.#traces.mark(message));
+        if (this.#letters?.takes(message, clock.now()) !== false) this.#owe(this.#traces.mark(message));
       },
       notice: (notice: Notice) => this.#notices.add(notice),
       requestBarrier: () => this.#requestBarrier(),
@@ -214,10 +212,7 @@ export class Task {
     return this.#sending?.role ?? this.#options.channels?.role ?? 'active';
   }
 
-  /**
-   * Begins to send as the owner with this epoch, once no owner before it can send into its channels any more. Rejects
-   * with `fenced` (a later epoch is there) and stays a standby then; see `ChannelSender.activate`.
-   */
+  /** Begins to send as the owner with this epoch; rejects as `ChannelSender.activate`, and is a standby then. */
   activate = (epoch: number): Promise<void> => this.#opened().sending.activate(epoch);
 
   /** Holds back what it owes from now on, and lets go of what it sees that another owner has sent. */
@@ -245,9 +240,8 @@ export class Task {
     const [graph, inputs, control] = [this.#graph, this.#inputs, this.#control];
     const [outputs, sending] = [this.#outputs, this.#sending];
     const isOpen = graph !== undefined && inputs !== undefined && control !== undefined;
-    if (!isOpen || outputs === undefined || sending === undefined) {
+    if (!isOpen || outputs === undefined || sending === undefined)
       throw new MillraceError('task_not_open', 'Call open() before anything else of a task.');
-    }
     return { graph, outbox: sending.outbox, inputs, control, outputs, sending };
   }
 
@@ -361,8 +355,8 @@ export class Task {
   #pushInOrder(order: LogOrder, node: string, records: readonly SourceRecord[]): void {
     const { graph, outputs } = this.#opened();
     for (const record of records) {
-      outputs.begin(node);
       const { minute } = order;
+      outputs.begin(node);
       if (order.begin(record)) graph.push({ kind: 'batch', items: [record], origins: [record] }, node);
       if (this.#failures.first !== undefined) return;
       if (order.minute > minute) this.#sumLetters(order.clock.now());
@@ -374,30 +368,23 @@ export class Task {
     for (const summary of this.#letters?.summaries(now_ms) ?? []) this.#owe(summary);
   }
 
-  readonly #alignment: InputsOptions;
-
   get #isBehind(): boolean {
     return this.#opened().inputs.lag > this.#limits.barrier_max_events;
   }
 
   #nextBarrier_ms(): number {
-    const { barrier_interval_ms, backlog_barrier_interval_ms, idle_barrier_interval_ms } = this.#limits;
     const { sending, inputs, control } = this.#opened();
     if (this.#barrierRequested) return this.#barrier_at_ms;
     const isBusy = this.#uncommitted > 0 || sending.hasChanges || inputs.haveMoved || control.hasNews;
-    if (!isBusy) return this.#barrier_at_ms + idle_barrier_interval_ms;
-    return this.#barrier_at_ms + (this.#isBehind ? backlog_barrier_interval_ms : barrier_interval_ms);
+    return this.#barrier_at_ms + barrierInterval_ms(this.#limits, isBusy, this.#isBehind);
   }
 
   /** Sends a barrier through the graph inside one transaction that writes everything, or nothing. */
   commit(): void {
     const { store, clock, topology, onCommit } = this.#options;
     const { graph, inputs, control, outputs, sending } = this.#opened();
-    const started_ms = performance.now();
-    const now_ms = clock.now();
-    const order = this.#order;
-    const commit = this.#commit + 1;
-    const before = graph.arrivals();
+    const [started_ms, now_ms] = [performance.now(), clock.now()];
+    const [order, commit, before] = [this.#order, this.#commit + 1, graph.arrivals()];
     // Before the barrier: an operator with more to do may ask for the next one while this one passes.
     this.#barrierRequested = false;
     const { progress, owed } = store.transaction(() => {
