@@ -3,7 +3,7 @@ import { simulateWhatif } from '../analytics/index.ts';
 import { whatifCase } from './whatif-shops.ts';
 
 /** `npm run bench -- whatif` prints the same over 100 cases, by kind. */
-const CASES = process.env.TEST_LONG === '1' ? 100 : 16;
+const CASES = process.env.TEST_LONG === '1' ? 100 : 8;
 
 describe('what-ifs of generated shops', () => {
   it(`holds the true change in the 90 % interval of ${CASES} generated shops`, () => {

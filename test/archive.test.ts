@@ -207,7 +207,7 @@ it('events that left the stream are in every answer, every rebuild and every rea
   }
 });
 
-it('a job that is killed with kill -9 goes on, and every message is in the files once', async () => {
+itLong('a job that is killed with kill -9 goes on, and every message is in the files once', async () => {
   const server = await startTestNats({ storeDir: await scratch.dir('archive-kill-nats') });
   const link = await connectNats({ url: server.url, name: 'archive-test' });
   const dataDir = await scratch.dir('archive-kill');

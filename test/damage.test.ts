@@ -9,7 +9,7 @@ import {
   type StateDigest,
   stateFileProblems,
 } from '../engine/index.ts';
-import { binary as millrace } from './command.ts';
+import { millrace } from './command.ts';
 import { itLong } from './it-long.ts';
 import { startTestNats, type TestNats } from './nats.ts';
 import { stateDigestOf } from './process.ts';

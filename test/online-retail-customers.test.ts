@@ -4,12 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot, type RunningApp, startApp } from '../examples/online-retail/app.ts';
 import { prepare, publish } from '../examples/online-retail/publish.ts';
 import { monthsOf } from '../examples/online-retail/report.ts';
+import { isLong } from './long.ts';
 import { type SqlCustomers, sqlCustomers, THRESHOLDS } from './online-retail-customers-sql.ts';
 
 const WHOLE = join(packageRoot(), '..', 'shared', 'data', 'online-retail', 'online_retail.csv.gz');
 const SAMPLE = join(packageRoot(), 'examples', 'online-retail', 'sample.csv.gz');
-const FILE = existsSync(WHOLE) ? WHOLE : SAMPLE;
-if (FILE === SAMPLE) process.stderr.write(`The sample stands for the whole UCI file: there is no ${WHOLE}\n`);
+const FILE = isLong && existsSync(WHOLE) ? WHOLE : SAMPLE;
+if (isLong && FILE === SAMPLE)
+  process.stderr.write(`The sample stands for the whole UCI file: there is no ${WHOLE}\n`);
 
 interface Customer {
   readonly customer_id: string | null;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../examples/online-retail/app.ts';
+import { prepare } from '../examples/online-retail/publish.ts';
 
 const RUN = join(packageRoot(), 'dist', 'examples', 'run.js');
 const HEADER = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country';
@@ -96,8 +97,16 @@ describe('npm run example', () => {
       `${HEADER}\n${LINES[0]?.replace('2.55', 'x')}\n`,
       /Line 2 .*UnitPrice "x"/,
     ],
-  ])('ends with a sentence at %s', async (_, name, content, message) => {
+  ])('says in a sentence what is wrong with %s', async (what, name, content, message) => {
     const path = content === undefined ? join(folder, name) : await fileOf(name, content);
+    const said = await prepare(path).then(
+      () => '',
+      (error: Error) => error.message,
+    );
+    // That there are none is what the command finds.
+    if (what !== 'no lines') expect(said).toMatch(message);
+    expect(said).not.toContain('\n');
+    if (what !== 'no lines' && what !== 'a bad number') return;
     const run = start('--file', path);
     expect([await run.ended, run.out()]).toEqual([1, '']);
     expect(run.err()).toMatch(message);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../engine/index.ts';
+import { seedsOf } from '../../test/long.ts';
 import { type ShopEvent, ShopState } from '../fixture-shop.ts';
 
 const DAY_MS = 86_400_000;
@@ -137,7 +138,7 @@ const QUESTIONS: readonly Question[] = (['first_time', 'recurring'] as const).fl
 );
 
 describe('retention', () => {
-  it.each([1, 2, 3])(
+  it.each(seedsOf(1, 2, 3))(
     'counts as a brute force does in every mode, whatever the arrival (seed %i)',
     async (seed) => {
       const events = shop(seed);
@@ -162,7 +163,7 @@ describe('retention', () => {
     },
   );
 
-  it.each([4, 5])(
+  it.each(seedsOf(4, 5))(
     'is the same by masks and by rows, with orders that change hands (seed %i)',
     async (seed) => {
       const random = new SeededRandom(seed);

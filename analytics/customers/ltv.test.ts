@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../engine/index.ts';
+import { seedsOf } from '../../test/long.ts';
 import { type ShopEvent, ShopState } from '../fixture-shop.ts';
 
 const DAY_MS = 86_400_000;
@@ -106,36 +107,39 @@ const bare = (value: unknown): string =>
   JSON.stringify(value, (key, member) => (key === 'events' ? [] : member));
 
 describe('lifetime value', () => {
-  it.each([1, 2, 3])('by age is that of a brute force, whatever the arrival (seed %i)', async (seed) => {
-    const { events, orders } = shop(seed);
-    const state = await ShopState.of(events);
-    const shuffled = await ShopState.of(events, { shuffle: seed, commit_events: 37 });
-    for (const country of [undefined, 'DE']) {
-      const filters = country === undefined ? {} : { country };
-      const query = { ...RANGE, periods: 4, filters };
-      const { body } = await state.ask(state.kinds.ltv, query);
-      const { cohorts, customers_total } = body as unknown as Answered;
-      expect(customers_total).toBe(acquired(orders, country).length);
-      expect(
-        cohorts.map(({ cohort, size, ages }) => ({
-          month: cohort.slice(0, 7),
-          size,
-          revenue: ages.map(({ revenue }) => revenue),
-        })),
-      ).toEqual(expectedCohorts(orders, 4, country));
-      for (const { ages, size } of cohorts) {
-        let sum = 0;
-        for (const { revenue, cumulative, ltv } of ages) {
-          sum += revenue ?? 0;
-          expect([cumulative, ltv]).toEqual([sum, Math.round(sum / size)]);
+  it.each(seedsOf(1, 2, 3))(
+    'by age is that of a brute force, whatever the arrival (seed %i)',
+    async (seed) => {
+      const { events, orders } = shop(seed);
+      const state = await ShopState.of(events);
+      const shuffled = await ShopState.of(events, { shuffle: seed, commit_events: 37 });
+      for (const country of [undefined, 'DE']) {
+        const filters = country === undefined ? {} : { country };
+        const query = { ...RANGE, periods: 4, filters };
+        const { body } = await state.ask(state.kinds.ltv, query);
+        const { cohorts, customers_total } = body as unknown as Answered;
+        expect(customers_total).toBe(acquired(orders, country).length);
+        expect(
+          cohorts.map(({ cohort, size, ages }) => ({
+            month: cohort.slice(0, 7),
+            size,
+            revenue: ages.map(({ revenue }) => revenue),
+          })),
+        ).toEqual(expectedCohorts(orders, 4, country));
+        for (const { ages, size } of cohorts) {
+          let sum = 0;
+          for (const { revenue, cumulative, ltv } of ages) {
+            sum += revenue ?? 0;
+            expect([cumulative, ltv]).toEqual([sum, Math.round(sum / size)]);
+          }
+        }
+        for (const asked of [query, { ...query, model: 'predictive' }]) {
+          const one = await state.ask(state.kinds.ltv, asked);
+          expect(bare((await shuffled.ask(shuffled.kinds.ltv, asked)).body)).toBe(bare(one.body));
         }
       }
-      for (const asked of [query, { ...query, model: 'predictive' }]) {
-        const one = await state.ask(state.kinds.ltv, asked);
-        expect(bare((await shuffled.ask(shuffled.kinds.ltv, asked)).body)).toBe(bare(one.body));
-      }
-    }
-  });
+    },
+  );
 
   it('marks ages that are not over at the watermark, and knows nothing of those after it', async () => {
     const order = (n: number, time: string): ShopEvent => ({

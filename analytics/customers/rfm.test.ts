@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../engine/index.ts';
+import { seedsOf } from '../../test/long.ts';
 import { type ShopEvent, ShopState } from '../fixture-shop.ts';
 
 const START = '2025-01-01T00:00:00Z';
@@ -140,7 +141,7 @@ interface Answered {
 }
 
 describe('RFM', () => {
-  it.each([1, 2, 3])(
+  it.each(seedsOf(1, 2, 3))(
     'scores customers as a brute force does, whatever the arrival (seed %i)',
     async (seed) => {
       const { events, orders } = shop(seed);
@@ -175,7 +176,7 @@ describe('RFM', () => {
     },
   );
 
-  it.each([4, 5, 6])('answers 30 random questions as a brute force does (seed %i)', async (seed) => {
+  it.each(seedsOf(4, 5, 6))('answers 30 random questions as a brute force does (seed %i)', async (seed) => {
     const { events, orders } = shop(seed);
     const state = await ShopState.of(events, { shuffle: seed, commit_events: 71 });
     const random = new SeededRandom(seed);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defineKind, type EntityShare, type QueryKind } from '../../engine/index.ts';
+import { seedsOf } from '../../test/long.ts';
 import { randomRows, TENANT, type TestRow } from '../kpis/fixture-rows.ts';
 import { KpiStore, NOW_MS } from '../kpis/fixture-store.ts';
 import type { OpenSources } from '../kpis/index.ts';
@@ -112,7 +113,7 @@ const TESTS = [
 ];
 
 describe('rows of entities', () => {
-  it.each([3, 4, 5])('are those of each event as it is now, or was (seed %i)', async (seed) => {
+  it.each(seedsOf(3, 4, 5))('are those of each event as it is now, or was (seed %i)', async (seed) => {
     const rows = randomRows({ seed, events: 3_000, start_ms: START_MS, end_ms: END_MS });
     for (const commit_rows of [37, 1_000]) {
       const store = await KpiStore.of(rows, { commit_rows });

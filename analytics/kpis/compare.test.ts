@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../engine/index.ts';
+import { seedsOf } from '../../test/long.ts';
 import { type ShopEvent, ShopState } from '../fixture-shop.ts';
 import type { KpiGroup } from './answer.ts';
 import type { KpiAnswer } from './kpi-kind.ts';
@@ -175,7 +176,7 @@ function localMidnight(day: string, timeZone: string): string {
 }
 
 describe('the first groups by a metric', () => {
-  it.each([6, 7])('and the rest as one: its sums, ratios and customers (seed %i)', async (seed) => {
+  it.each(seedsOf(6, 7))('and the rest as one: its sums, ratios and customers (seed %i)', async (seed) => {
     const events = shop(seed);
     const state = await ShopState.of(events);
     const query = {

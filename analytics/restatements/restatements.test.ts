@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../engine/index.ts';
+import { seedsOf } from '../../test/long.ts';
 import type { ShopEvent } from '../fixture-shop.ts';
 import { ShopState } from '../fixture-shop.ts';
 import { METRICS } from '../kpis/index.ts';
@@ -12,7 +13,7 @@ const HOUR_MS = 3_600_000;
 const iso = (time_ms: number): string => new Date(time_ms).toISOString();
 const RANGE = { start: iso(START), end: iso(END) };
 const ADDITIVE = METRICS.filter(({ formula }) => formula.kind === 'sum').map(({ name }) => name);
-const SEEDS = [11, 12, 13];
+const SEEDS = seedsOf(11, 12, 13);
 
 interface Body {
   readonly complete_until: string | null;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../engine/index.ts';
+import { seedsOf } from '../../test/long.ts';
 import type { ShopEvent } from '../fixture-shop.ts';
 import { ShopState } from '../fixture-shop.ts';
 import { END, type Fact, factsOf, returnsShop, START, sharesOf } from './fixture-returns.ts';
@@ -105,7 +106,7 @@ interface RefundsBody {
 }
 
 describe('the impact of refunds', () => {
-  it.each([1, 2, 3])('is what a brute force says, whatever the arrival (seed %i)', async (seed) => {
+  it.each(seedsOf(1, 2, 3))('is what a brute force says, whatever the arrival (seed %i)', async (seed) => {
     const events = returnsShop(seed);
     const facts = factsOf(events);
     const state = await ShopState.of(events);
@@ -287,7 +288,7 @@ function timesOf(facts: readonly Fact[], asked: Asked): readonly [number[], numb
 }
 
 describe('the summary of returns', () => {
-  it.each([4, 5, 6])('is what a brute force says, whatever the arrival (seed %i)', async (seed) => {
+  it.each(seedsOf(4, 5, 6))('is what a brute force says, whatever the arrival (seed %i)', async (seed) => {
     const events = returnsShop(seed);
     const facts = factsOf(events);
     const state = await ShopState.of(events);

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { isLong } from '../../test/long.ts';
 import { type ChangeRow, changeTable } from './change-table.ts';
 import { explainChange } from './explain-change.ts';
 
-const CASES = 200;
+const CASES = isLong ? 200 : 40;
 const WEEKS = 4;
 const ORDERS = 4_000;
 const SHAPE: Readonly<Record<string, readonly number[]>> = {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { isLong } from '../../test/long.ts';
 import { ByteReader, intCodec, stringCodec, stringKey, trustedJsonCodec, uintKey } from '../base/index.ts';
 import { META_TABLE } from '../task/index.ts';
 import { STORE_KINDS, StoreFixture } from './fixture-stores.ts';
@@ -145,7 +146,7 @@ describe('a migration', () => {
 
 describe('a migration of 300,000 rows', () => {
   const CHILD = resolve(import.meta.dirname, '../../dist/engine/state/fixture-migration.js');
-  const ROWS = 300_000;
+  const ROWS = isLong ? 300_000 : 60_000;
   const MAX_HELD_BYTES = 8 * 1_048_576;
   const folder = mkdtempSync(join(tmpdir(), 'millrace-migration-'));
   afterEach(() => rmSync(folder, { recursive: true, force: true }));

@@ -29,6 +29,8 @@ const HANG_MS = 60_000;
 const START = '2025-03-01T00:00:00Z';
 const END = '2025-05-01T00:00:00Z';
 const STORES = 3;
+/** Events that may be in the stream and not in a build. */
+const AHEAD_MAX = 3_000;
 
 let nats: TestNats;
 let link: NatsLink;
@@ -137,7 +139,8 @@ describe('generations', () => {
     let isBuilding = true;
     const traffic = (async () => {
       while (isBuilding) {
-        await publish(50);
+        // Never so much that a build on a busy machine, which steps back for it, stays behind for ever.
+        if (published - (told.at(-1)?.position ?? 0) <= AHEAD_MAX) await publish(50);
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     })();
@@ -335,7 +338,7 @@ describe('generations', () => {
     await builder.close();
   });
 
-  it('goes on with a build that was interrupted, or discards it', async () => {
+  itLong('goes on with a build that was interrupted, or discards it', async () => {
     const first = await start();
     await publish(2_000);
     await settled(first.generations);

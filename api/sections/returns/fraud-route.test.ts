@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../engine/index.ts';
+import { seedsOf } from '../../../test/long.ts';
 import { codeOf, startTestApi, type TestApi } from '../../fixture-api.ts';
 
 let test: TestApi;
@@ -99,7 +100,7 @@ async function ask(json: object = {}, as = key): Promise<Answer> {
 }
 
 describe('POST /fraud/trends', () => {
-  it.each([1, 2])('counts and finds addresses as a brute force does (seed %i)', async (seed) => {
+  it.each(seedsOf(1, 2))('counts and finds addresses as a brute force does (seed %i)', async (seed) => {
     const events = shop(seed);
     await send(events);
     const answer = await ask({ min_customers: 4, min_cards: 5, granularity: '1d' });
