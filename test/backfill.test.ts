@@ -10,7 +10,7 @@ import { packageRoot } from '../examples/online-retail/app.ts';
 import { prepare, publish as publishAll } from '../examples/online-retail/publish.ts';
 import { addToCells } from '../operators/index.ts';
 import { itLong } from './it-long.ts';
-import { sizes } from './long.ts';
+import { isLong, sizes } from './long.ts';
 import { startTestNats } from './nats.ts';
 import { type HttpAnswer, type KpiAnswer, type Millrace, stateDigestOf, until } from './process.ts';
 import { Scratch } from './scratch.ts';
@@ -197,29 +197,31 @@ it('leaves a generation ready, goes there, goes back, and counts wrong cells of 
       result: { fixed: 0, cells: { changed: 0, added: 0, gone: 0 } },
     });
 
-    // While clients ask: whatever generation answers, the numbers are the same.
-    const before = await service.kpis('acme', { ...RANGE, metrics: ['orders_count'] });
-    const job = await backfill({ reason: 'a test' });
-    // Whether a bucket is complete changes with the clock, where nothing comes any more; all else stays.
-    const numbersOf = ({ groups }: KpiAnswer): unknown =>
-      JSON.parse(
-        JSON.stringify(groups, (name, value: unknown) => (name === 'incomplete' ? undefined : value)),
+    if (isLong) {
+      // While clients ask: whatever generation answers, the numbers are the same.
+      const before = await service.kpis('acme', { ...RANGE, metrics: ['orders_count'] });
+      const job = await backfill({ reason: 'a test' });
+      // Whether a bucket is complete changes with the clock, where nothing comes any more; all else stays.
+      const numbersOf = ({ groups }: KpiAnswer): unknown =>
+        JSON.parse(
+          JSON.stringify(groups, (name, value: unknown) => (name === 'incomplete' ? undefined : value)),
+        );
+      const different: unknown[] = [];
+      await until(
+        async () => {
+          const answer = await service.kpis('acme', { ...RANGE, metrics: ['orders_count'] });
+          const { meta } = answer;
+          if (!isDeepStrictEqual(numbersOf(answer), numbersOf(before))) different.push(answer.groups);
+          return meta.generation === 1 ? undefined : true;
+        },
+        () => `the new generation answers: ${service.output}`,
+        240_000,
       );
-    const different: unknown[] = [];
-    await until(
-      async () => {
-        const answer = await service.kpis('acme', { ...RANGE, metrics: ['orders_count'] });
-        const { meta } = answer;
-        if (!isDeepStrictEqual(numbersOf(answer), numbersOf(before))) different.push(answer.groups);
-        return meta.generation === 1 ? undefined : true;
-      },
-      () => `the new generation answers: ${service.output}`,
-      240_000,
-    );
-    expect(different).toEqual([]);
-    const built = await finished(service, job, 'acme');
-    const current = Number(await readFile(join(dataDir, STATES, 'CURRENT'), 'utf8'));
-    expect(built).toMatchObject({ status: 'succeeded', result: { generation: current } });
+      expect(different).toEqual([]);
+      const built = await finished(service, job, 'acme');
+      const current = Number(await readFile(join(dataDir, STATES, 'CURRENT'), 'utf8'));
+      expect(built).toMatchObject({ status: 'succeeded', result: { generation: current } });
+    }
     await service.untilOk();
     await service.terminate();
     // Exactly what the stream says, in every table.

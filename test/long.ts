@@ -54,7 +54,7 @@ const SHORT = {
   replay_seeds: 2,
   /** Orders of the traffic that SQL is asked about too, and queries of it. */
   contract_orders: 200,
-  contract_queries: 20,
+  contract_queries: 50,
   /** Random definitions of metrics, and queries of them. */
   custom_metric_queries: 30,
   /** Events of a log that is asked for all of them. */

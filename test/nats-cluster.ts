@@ -1,25 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { resolveNatsServer } from '../connectors/index.ts';
+import { freePorts } from './ports.ts';
 
 export interface ClusterServer {
   readonly url: string;
   readonly process: ChildProcess;
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const listeners = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  const ports = await Promise.all(
-    listeners.map(async (listener) => {
-      await once(listener, 'listening');
-      return (listener.address() as AddressInfo).port;
-    }),
-  );
-  for (const listener of listeners) listener.close();
-  return ports;
 }
 
 /** Three nats-servers that are one cluster, called `three`, in a folder that is there; each with the tag `orders`. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveNatsServer, startNatsServer } from '../connectors/index.ts';
+import { freePort } from './ports.ts';
 
 export interface TestNats {
   readonly url: string;
@@ -26,7 +27,7 @@ export async function startTestNats(options: { port?: number; storeDir?: string 
     return await startNatsServer({
       binary: path,
       storeDir: join(storeDir, 'nats'),
-      ...(options.port === undefined ? {} : { port: options.port }),
+      port: options.port ?? (await freePort()),
     });
   };
   const server = await start().catch((error: unknown) => {

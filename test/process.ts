@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { embeddedServer, type NatsServer } from '../connectors/index.ts';
 import type { StateDigest } from '../engine/index.ts';
 import { millrace } from './command.ts';
+import { runningTime } from './running-time.ts';
 
 /** The built product: what `npm start` runs; also for programs that are built themselves. */
 const MAIN = resolve(import.meta.dirname.replace(/\/dist\/test$/, '/test'), '../dist/bundle/main.js');
@@ -17,7 +18,7 @@ const OUTPUT_MAX_CHARS = 20_000;
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** From the signal that asked for it, ms. */
+  /** From the signal that asked for it, ms in which this process was run. */
   readonly took_ms: number;
 }
 
@@ -79,7 +80,7 @@ export class Millrace {
   readonly #child: ChildProcess;
   readonly #dataDir: string;
   #output = '';
-  #signalled_ms = 0;
+  #since: () => number = () => 0;
   #isRunning = true;
   #urls: { readonly url: string; readonly natsUrl: string } | undefined;
 
@@ -101,7 +102,7 @@ export class Millrace {
       this.#child.once('exit', (code, signal) => {
         this.#isRunning = false;
         alive.delete(this.#child);
-        done({ code, signal, took_ms: performance.now() - this.#signalled_ms });
+        done({ code, signal, took_ms: this.#since() });
       });
     });
     this.listening = this.#untilListening();
@@ -158,7 +159,7 @@ export class Millrace {
   }
 
   #signal(signal: NodeJS.Signals): Promise<Exit> {
-    this.#signalled_ms = performance.now();
+    if (this.#isRunning) this.#since = runningTime();
     this.#child.kill(signal);
     return this.exited;
   }

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startTestNats, type TestNats } from '../../../test/nats.ts';
+import { freePort } from '../../../test/ports.ts';
 import { runningTime } from '../../../test/running-time.ts';
 import { until } from '../embedded/fixture-embedded.ts';
 import { connectNats, type LinkStatus, type NatsLink } from './connection.ts';
@@ -11,19 +12,6 @@ const cleanUps: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
-
-/** A port on which nothing listens. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await new Promise<number>((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : 0);
-    });
-  });
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function start(options?: { port: number; storeDir?: string }): Promise<TestNats> {
   const nats = await startTestNats(options);
