@@ -8,6 +8,7 @@ export * from './partition.ts';
 export * from './private-files.ts';
 export * from './random.ts';
 export * from './signal.ts';
+export * from './step-back.ts';
 export * from './synchronous-rx.ts';
 export * from './task-event-time.ts';
 export * from './thread-turns.ts';

@@ -1,4 +1,3 @@
-import { setPriority } from 'node:os';
 import {
   isMainThread,
   type MessagePort,
@@ -6,7 +5,7 @@ import {
   receiveMessageOnPort,
   workerData,
 } from 'node:worker_threads';
-import { invariant } from '../base/index.ts';
+import { invariant, stepBack } from '../base/index.ts';
 import { type KvReader, type KvView, openLmdbReader } from '../state/index.ts';
 import { META_TABLE, readProgress } from '../task/index.ts';
 import { CancelFlag } from './cancel.ts';
@@ -29,7 +28,7 @@ import {
 
 type Table = (name: string) => KvView;
 
-/** Of -20 to 19: about a third of the time of an ordinary thread, where there is not enough for both. */
+/** Below its process: about a third of the time of its other threads, where there is not enough for both. */
 const SCAN_NICENESS = 5;
 
 /** Runs tasks one after the other on snapshots of its own. It keeps nothing of a query between two tasks. */
@@ -89,11 +88,6 @@ class ScanThread {
 function requireAsNew(table: Table, planned: number): void {
   const commit = readProgress(table(META_TABLE))?.commit ?? 0;
   if (commit < planned) throw new PlanStale(`Commit ${planned} (the thread sees ${commit})`);
-}
-
-/** Requests and the pipeline go first. On Linux a priority is a thread's own; elsewhere it would be the process'. */
-function stepBack(): void {
-  if (process.platform === 'linux') setPriority(0, SCAN_NICENESS);
 }
 
 function handedOver(result: ScanResult): ArrayBuffer[] {
@@ -193,7 +187,8 @@ async function scanThread(order: ScanThreadData): Promise<void> {
   const options = { ...reader, checksOnce: true };
   const port = parentPort;
   invariant(port !== null, 'scans run in a worker thread');
-  if (order.isUrgent !== true) stepBack();
+  // Requests and the pipeline go first.
+  if (order.isUrgent !== true) stepBack(SCAN_NICENESS);
   const kinds = await loadKinds(modules, config);
   const readers = [openLmdbReader(path, options)] as [KvReader, ...KvReader[]];
   let between: ScanThread | undefined;

@@ -23,12 +23,13 @@ import {
   openLmdbStore,
   readProgress,
   stateDigest,
+  stepBack,
   type Topology,
 } from '../../engine/index.ts';
 import { withArchive } from '../archive/index.ts';
 import { loadTopologyModule } from '../host/index.ts';
 import type { Settings } from '../settings/index.ts';
-import { stepBack } from './background.ts';
+import { BACKGROUND_NICENESS } from './background.ts';
 import type {
   BuildOrder,
   BuildReport,
@@ -202,7 +203,7 @@ async function open(
   report: (message: BuildReport) => void,
   requireGoingOn: () => void,
 ): Promise<OpenBuild> {
-  if (order.isPatient) stepBack();
+  if (order.isPatient) stepBack(BACKGROUND_NICENESS);
   const { topologyOf } = await loadTopologyModule(order.module);
   const { partition } = order;
   const topology = topologyOf(order.config);

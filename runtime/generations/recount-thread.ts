@@ -8,8 +8,14 @@ import {
   stateCells,
 } from '../../analytics/index.ts';
 import { connectNats } from '../../connectors/index.ts';
-import { asMillraceError, MillraceError, openLmdbReader, openLmdbStore } from '../../engine/index.ts';
-import { stepBack } from './background.ts';
+import {
+  asMillraceError,
+  MillraceError,
+  openLmdbReader,
+  openLmdbStore,
+  stepBack,
+} from '../../engine/index.ts';
+import { BACKGROUND_NICENESS } from './background.ts';
 import { buildCancelled } from './errors.ts';
 import { withEventIds } from './event-ids.ts';
 import { Pacer } from './pace.ts';
@@ -72,7 +78,7 @@ async function recountThread(order: RecountOrder): Promise<void> {
     isCancelled = true;
   });
   try {
-    stepBack();
+    stepBack(BACKGROUND_NICENESS);
     const outcome = await recount(order, report, () => {
       if (isCancelled) throw buildCancelled();
     });

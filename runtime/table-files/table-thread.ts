@@ -1,11 +1,10 @@
-import { setPriority } from 'node:os';
 import { isMainThread, type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { asMillraceError } from '../../engine/index.ts';
+import { asMillraceError, stepBack } from '../../engine/index.ts';
 import { openEncoder } from './encoder.ts';
 import type { Cell } from './table.ts';
 import type { FromTableThread, TableEncoder, TableThreadData, ToTableThread } from './thread-messages.ts';
 
-/** Of -20 to 19: others go first. On Linux a priority is a thread's own. */
+/** Below its process: others go first. */
 const NICENESS = 10;
 
 function isTableData(data: unknown): data is TableThreadData {
@@ -68,6 +67,6 @@ class TableServer {
 
 /** It is ended from outside, when the file is done and when nobody wants it any more. */
 if (!isMainThread && parentPort !== null && isTableData(workerData)) {
-  if (process.platform === 'linux') setPriority(0, NICENESS);
+  stepBack(NICENESS);
   new TableServer(parentPort, workerData);
 }
