@@ -32,7 +32,7 @@ import { STEP_SOURCE, stepTask } from './step-task.ts';
 const EVENTS = Number(process.env.BENCH_EVENTS ?? 1_000_000);
 const CUSTOMERS = Number(process.env.BENCH_CUSTOMERS ?? 50_000);
 /** As 5,000 events a second are taken in, a commit every 250 ms. */
-const COMMIT_EVENTS = 1_250;
+const COMMIT_EVENTS = Number(process.env.BENCH_COMMIT_EVENTS ?? 1_250);
 const REPETITIONS = 15;
 /** Stored funnels that are there from the beginning. */
 const CASES = (process.env.BENCH_FUNNELS ?? '0,1,10,100').split(',').map(Number);

@@ -100,7 +100,7 @@ export interface RunningApp {
 
 /** Starts the built application and waits until it prints its URL. */
 export async function startApp(env: Readonly<Record<string, string>>): Promise<RunningApp> {
-  const child = spawn(process.execPath, [new URL('../main.js', import.meta.url).pathname], {
+  const child = spawn(process.execPath, [new URL('../bundle/main.js', import.meta.url).pathname], {
     env: { ...process.env, PORT: '0', LOG_LEVEL: 'warn', ADMIN_KEY, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -151,3 +151,28 @@ it('refuse that a row goes that is not there', () => {
   changes.add(one(randomRow(new SeededRandom(1), false, false)), one(undefined));
   expect(() => store.transaction(() => blocks.apply(changes, 0))).toThrow(/goes is there/);
 });
+
+it('take changes in the order of their times, also where these lie millennia apart, and cancel what comes and goes', () => {
+  const random = new SeededRandom(5);
+  for (const apart_ms of [1, DAY_MS, 2 ** 46]) {
+    const changes = new AttemptChanges(DURATIONS);
+    const rows = Array.from({ length: 300 }, () => {
+      const time_ms = random.int(0, 3) * apart_ms;
+      return { time_ms, after_ms: -1, until_ms: time_ms + random.int(1, 3), steps: [random.int(0, 2)] };
+    });
+    const going = rows.slice(0, 100);
+    for (const row of rows) changes.add(one(undefined), one(row));
+    for (const row of going) changes.add(one(row), one(undefined));
+    const { at, times, values } = changes.take(apart_ms);
+    const left = new Map<string, number>();
+    for (const row of rows.slice(100).filter(({ time_ms }) => time_ms >= apart_ms))
+      left.set(keyOf(row), (left.get(keyOf(row)) ?? 0) + 1);
+    const taken = at.map((place, n): [string, number] => {
+      const [time_ms = 0, after_ms = 0, until_ms = 0, , step = 0] = values.subarray(place);
+      return [keyOf({ time_ms, after_ms, until_ms, steps: [step] }), times[n] as number];
+    });
+    expect(new Map(taken)).toEqual(left);
+    const found = at.map((place) => [...values.subarray(place, place + 3)] as [number, number, number]);
+    expect(found).toEqual(found.toSorted((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]));
+  }
+});

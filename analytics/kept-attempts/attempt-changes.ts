@@ -43,29 +43,25 @@ export class AttemptChanges {
   take(from_ms: number): NetChanges {
     const { rows } = this;
     const { values, stride } = rows;
-    const order: number[] = [];
-    for (let at = 0; at < rows.count * stride; at += stride)
-      if ((values[at] as number) >= from_ms) order.push(at);
+    const order = byTime(rows, from_ms);
     const sign = new Int8Array(rows.count);
-    for (const at of order) {
-      const reached = values[at + ATTEMPT.reached] as number;
-      sign[at / stride] = reached < 0 ? -1 : 1;
-      values[at + ATTEMPT.reached] = Math.abs(reached);
+    for (const row of order) {
+      const at = row * stride + ATTEMPT.reached;
+      sign[row] = (values[at] as number) < 0 ? -1 : 1;
+      values[at] = Math.abs(values[at] as number);
     }
-    order.sort(
-      (a, b) =>
-        (values[a] as number) - (values[b] as number) || compareAttempts(values, a, values, b, stride),
-    );
+    sortTies(order, rows);
     const net: NetChanges = { values, at: [], times: [] };
     for (let from = 0; from < order.length; ) {
-      const first = order[from] as number;
+      const first = (order[from] as number) * stride;
       let times = 0;
       for (
         ;
-        from < order.length && compareAttempts(values, first, values, order[from] as number, stride) === 0;
+        from < order.length &&
+        compareAttempts(values, first, values, (order[from] as number) * stride, stride) === 0;
         from++
       )
-        times += sign[(order[from] as number) / stride] as number;
+        times += sign[order[from] as number] as number;
       if (times === 0) continue;
       net.at.push(first);
       net.times.push(times);
@@ -88,4 +84,39 @@ export interface NetChanges {
 
 function timeOf({ values }: AttemptRows, at: number): number {
   return values[at] as number;
+}
+
+/** Rows from `from_ms` on, by time. */
+function byTime({ values, stride, count }: AttemptRows, from_ms: number): Uint32Array {
+  const order = new Uint32Array(count);
+  let [kept, least_ms, most_ms] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let row = 0; row < count; row++) {
+    const time_ms = values[row * stride] as number;
+    if (time_ms < from_ms) continue;
+    least_ms = Math.min(least_ms, time_ms);
+    most_ms = Math.max(most_ms, time_ms);
+    order[kept++] = row;
+  }
+  const own = order.subarray(0, kept);
+  if ((most_ms - least_ms + 1) * count > Number.MAX_SAFE_INTEGER)
+    return own.sort((a, b) => (values[a * stride] as number) - (values[b * stride] as number));
+  // Time and row in one number each: such are sorted without a comparison that is called for each pair.
+  const keys = Float64Array.from(own, (row) => ((values[row * stride] as number) - least_ms) * count + row);
+  keys.sort();
+  for (let place = 0; place < kept; place++) own[place] = (keys[place] as number) % count;
+  return own;
+}
+
+/** Puts rows of one time into the order of all else. */
+function sortTies(order: Uint32Array, { values, stride }: AttemptRows): void {
+  const timeAt = (place: number): number => values[(order[place] as number) * stride] as number;
+  for (let from = 0; from < order.length; ) {
+    let to = from + 1;
+    while (to < order.length && timeAt(to) === timeAt(from)) to++;
+    if (to - from > 1)
+      order
+        .subarray(from, to)
+        .sort((a, b) => compareAttempts(values, a * stride, values, b * stride, stride));
+    from = to;
+  }
 }

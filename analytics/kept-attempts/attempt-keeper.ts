@@ -3,8 +3,11 @@ import { AttemptBlocks, type AttemptForm } from './attempt-blocks.ts';
 import { AttemptChanges } from './attempt-changes.ts';
 import { AttemptRows } from './attempt-rows.ts';
 
-/** Changes of attempts in memory before they are brought into blocks. */
-const CHANGES_MAX_ROWS = 20_000;
+/**
+ * Changes of attempts in memory before they are brought into blocks, bytes. A block is written once for all of them:
+ * those of a large commit together lie close in each block.
+ */
+const CHANGES_MAX_BYTES = 16 * 1_048_576;
 
 /** Appends the attempts of one entity, in the order of their entries; false: they would take too long to find. */
 export type AttemptsOf<E> = (events: E, into: AttemptRows) => boolean;
@@ -49,7 +52,7 @@ export class AttemptKeeper<E> {
 
   /** Inside a commit: brings the changes into blocks where there are many. */
   applyMany(cut_ms: number): void {
-    if (this.#changes.rows.count >= CHANGES_MAX_ROWS) this.apply(cut_ms);
+    if (this.#changes.rows.size_bytes >= CHANGES_MAX_BYTES) this.apply(cut_ms);
   }
 
   /** Inside a commit, at its end. */

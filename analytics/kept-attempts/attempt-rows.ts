@@ -22,6 +22,11 @@ export class AttemptRows {
     this.values = new Float64Array(INITIAL_ROWS * this.stride);
   }
 
+  /** Of the rows. */
+  get size_bytes(): number {
+    return this.count * this.stride * Float64Array.BYTES_PER_ELEMENT;
+  }
+
   clear(): void {
     this.count = 0;
   }

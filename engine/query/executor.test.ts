@@ -28,6 +28,16 @@ describe('where a query runs', () => {
     expect([ran, progress?.commit, plan.rows, metric('threads')]).toEqual(['inline', 5, 65, 0]);
   });
 
+  it('one that reads what grows has its thread started before it needs one, and goes on at once', async () => {
+    const { executor, metric } = await rig();
+    const grown = { withCube: true, cost_ms: 2, cube_ms: 2 };
+    for (let time = 0; time < 2; time++) {
+      const { answer, ran } = await executor.run(sumKind, grown, { scope });
+      expect([answer.sum, answer.cube, ran]).toEqual([sumAt(5), sumAt(5), 'inline']);
+      expect(metric('threads')).toBe(1);
+    }
+  });
+
   it('an expensive one runs in the threads, its parts merged there', async () => {
     const { executor, metric } = await rig({ threads: 2 });
     const { answer, ran, progress } = await executor.run(sumKind, {}, { scope });

@@ -9,6 +9,7 @@ import {
   checkLimits,
   DEFAULT_QUERY_LIMITS,
   isCheap,
+  isSoonUrgent,
   laneOf,
   placeOf,
   type QueryLimits,
@@ -91,6 +92,7 @@ export class QueryExecutor {
   readonly #kinds: KindRegistry;
   readonly #limits: QueryLimits;
   readonly #pools: readonly ScanPool[];
+  readonly #urgentPool: ScanPool | undefined;
   readonly #runs: ThreadRuns | undefined;
   /** For short queries that run in one snapshot. */
   readonly #urgent: ThreadRuns | undefined;
@@ -113,6 +115,7 @@ export class QueryExecutor {
       pool === undefined
         ? []
         : [new ScanPool({ ...pool, onBusy }), new ScanPool({ ...pool, onBusy, threads: 1, isUrgent: true })];
+    this.#urgentPool = this.#pools[1];
     [this.#runs, this.#urgent] = this.#pools.map((each) => new ThreadRuns(each));
     this.#metrics = new QueryMetrics({
       begun: () => this.#begun.count,
@@ -267,6 +270,8 @@ export class QueryExecutor {
       const { progress } = context;
       const run = { cancel: NEVER, limits };
       if (this.#runsInline(plan)) {
+        // It grows while events come in, and then waits for no thread that takes seconds to start.
+        if (isSoonUrgent(plan)) this.#urgentPool?.warm();
         const answer = kind.finish(context, head, addParts(kind, context, head, plan.parts, run));
         return { is: 'answered', answer: { answer, plan: head, progress, ran: 'inline' } };
       }

@@ -44,6 +44,9 @@ export const BETWEEN_MAX_MS = 100;
  */
 export const URGENT_MAX_MS = 100;
 
+/** From here on a query that runs at once and reads what grows has the thread for urgent ones started, before it needs it. */
+const URGENT_SOON_MS = 1;
+
 export type Lane = 'short' | 'long';
 
 export function laneOf(plan: PlanHead): Lane {
@@ -77,6 +80,11 @@ function check({ rows, bytes, cells, narrow }: PlanHead, of: string, found: numb
 export function isCheap({ cost_ms, rows, cells = 0 }: Pick<PlanHead, 'cost_ms' | 'rows' | 'cells'>): boolean {
   const max_rows = cost_ms <= QUICK_MAX_COST_MS ? QUICK_MAX_ROWS : INLINE_MAX_ROWS;
   return cost_ms <= INLINE_MAX_COST_MS && rows <= max_rows && cells <= INLINE_MAX_CELLS;
+}
+
+/** Whether a cheap plan may soon be one that has to run in one snapshot of a thread. */
+export function isSoonUrgent({ parts, cost_ms }: Plan): boolean {
+  return cost_ms > URGENT_SOON_MS && parts.some(({ reads }) => reads === 'mutable');
 }
 
 /**

@@ -71,6 +71,11 @@ export class ScanPool {
     return [...this.#threads].filter((thread) => !isIdle(thread)).length;
   }
 
+  /** Starts a thread where there is none: the first query need not wait until its modules are loaded. */
+  warm(): void {
+    if (!this.#isClosed && this.#threads.size === 0) this.#start();
+  }
+
   add(job: ScanJob): void {
     invariant(!this.#isClosed, 'a closed pool gets no jobs');
     this.#turns.add(job);

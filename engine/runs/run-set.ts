@@ -9,14 +9,22 @@ export type VisitRecord = (hi: number, lo: number, bytes: Uint8Array, start: num
 
 const ABOVE_ALL = 2 ** 32;
 
+interface LastBlock {
+  readonly reader: BlockReader;
+  /** Its number in the run; -1: none. */
+  block: number;
+}
+
 /** The runs of one state of a table, newest first, and the questions that can be asked of them. */
 export class RunSet {
   runs: Run[] = [];
-  readonly #reader = new BlockReader();
+  /** Of each run the block that was looked into last: who looks keys up in their order reads a block once. */
+  readonly #readers = new Map<Run, LastBlock>();
 
   /** Takes over the runs of a manifest; those that are known stay in memory, as a run never changes. */
   follow(metas: readonly RunMeta[], table: KvView): void {
     const known = new Map(this.runs.map((run) => [run.meta.number, run]));
+    this.letGo();
     this.runs = metas.map((meta) => known.get(meta.number) ?? Run.load(meta, table));
   }
 
@@ -46,14 +54,34 @@ export class RunSet {
     for (let index = 0; index < runs.length; index++) {
       const run = runs[index] as Run;
       if (!run.filter(table).has(hi, lo)) continue;
-      const reader = this.#reader;
-      reader.load(run.block(table, run.blockOf(hi, lo)));
+      const reader = this.#blockOf(run, run.blockOf(hi, lo), table);
       const place = reader.find(hi, lo);
       if (place < 0) continue;
       if (reader.isTombstone(place)) return undefined;
       return reader.area.bytes.subarray(reader.start(place), reader.end(place));
     }
     return undefined;
+  }
+
+  /** A run never changes, nor does a block of it. */
+  #blockOf(run: Run, block: number, table: KvView): BlockReader {
+    let last = this.#readers.get(run);
+    if (last === undefined) {
+      last = { reader: new BlockReader(), block: -1 };
+      this.#readers.set(run, last);
+    }
+    if (last.block !== block) {
+      // Nothing is known of it while it is read: that may throw.
+      last.block = -1;
+      last.reader.load(run.block(table, block));
+      last.block = block;
+    }
+    return last.reader;
+  }
+
+  /** Lets go of the blocks that were looked into. */
+  letGo(): void {
+    this.#readers.clear();
   }
 
   /** Whether some run has the key, with a few false answers of yes. */

@@ -60,6 +60,7 @@ export class RunTable {
   restore(): void {
     const { next, superseded_bytes, runs, building, leftovers } = readManifest(this.#table);
     this.#set.runs = [];
+    this.#set.letGo();
     this.#set.follow(runs, this.#table);
     this.#next = next;
     this.#superseded_bytes = superseded_bytes;
@@ -105,6 +106,7 @@ export class RunTable {
    * only goes on with merges, and writes nothing where none is due.
    */
   commit(changed: RecordArena): void {
+    this.#set.letGo();
     const bytes = changed.count === 0 ? 0 : this.#append(changed);
     const { merge_bytes, merge_ratio, removed_rows } = this.#limits;
     const merged = this.#merge(merge_bytes + merge_ratio * bytes);
