@@ -60,7 +60,9 @@ interface Finding {
 export async function findingsOf(page: Page): Promise<readonly string[]> {
   const source = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
   await page.evaluate((await import('node:fs')).readFileSync(source, 'utf8'));
-  const { violations } = (await page.evaluate('axe.run()')) as { violations: readonly Finding[] };
+  const { violations } = (await page.evaluate("axe.run({ resultTypes: ['violations'] })")) as {
+    violations: readonly Finding[];
+  };
   return violations.flatMap(({ id, nodes }) =>
     nodes
       .slice(0, 3)
