@@ -1,5 +1,5 @@
 import type { Locator, Page } from 'playwright-core';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { ContractService } from './contract-service.ts';
 
 type Service = Pick<ContractService, 'get'>;
@@ -71,4 +71,36 @@ export async function forgetsDraft(page: Page): Promise<void> {
     "history.pushState(null, '', '/app/explore?filters=country%3DGB'), dispatchEvent(new PopStateEvent('popstate'))",
   );
   await expect.poll(() => filters.inputValue()).toBe('country=GB');
+}
+
+/** A page of 200 connectors asks for the state of each, six at a time. */
+export async function asksSixAtOnce(page: Page, address: string): Promise<void> {
+  const WIDGETS = 200;
+  let [running, most, all] = [0, 0, 0];
+  let answer = (): void => undefined;
+  const isAnswered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const connectors = Array.from({ length: WIDGETS }, (_, at) => ({
+    ...{ id: `connector_${at}`, name: `c ${at}`, type: 'webhook', enabled: true },
+  }));
+  await page.route('**/order-analytics/connectors?**', (route) => route.fulfill({ json: { connectors } }));
+  await page.route('**/order-analytics/connectors/*/status', async (route) => {
+    most = Math.max(most, ++running);
+    all++;
+    // None is answered before six are asked for, and a seventh had the time to be.
+    if (running === 6) setTimeout(() => answer(), 200);
+    await isAnswered;
+    running--;
+    const counts = { in: 1, accepted: 1, dead: 0 };
+    await route.fulfill({ json: { health: 'ok', lag: 0, counts, last_record_at: null, error: null } });
+  });
+  await page.goto(address);
+  for (let shown = 20; shown < WIDGETS; shown += 80) {
+    await page.getByRole('button', { name: `Show more of ${WIDGETS} rows` }).click();
+  }
+  await page.getByRole('row').filter({ hasText: 'c 199' }).getByText('ok', { exact: true }).waitFor();
+  await vi.waitFor(() => expect(all).toBeGreaterThanOrEqual(WIDGETS), { timeout: 60_000 });
+  await page.unrouteAll({ behavior: 'wait' });
+  expect(most).toBe(6);
 }

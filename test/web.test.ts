@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Browser, Locator, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shopEvents } from '../examples/shop/generator.ts';
 import { browserPath, complaintsOf, findingsOf, launch, shiftsOf, watchShifts } from './browser.ts';
 import { ContractService } from './contract-service.ts';
@@ -8,7 +8,7 @@ import { isLong } from './long.ts';
 import { freePort } from './ports.ts';
 import { ADMIN_KEY } from './process.ts';
 import { Scratch } from './scratch.ts';
-import { forgetsDraft, makesRatio, makesSink, showsOldAnomaly, tileOf } from './web-forms.ts';
+import { asksSixAtOnce, forgetsDraft, makesRatio, makesSink, showsOldAnomaly, tileOf } from './web-forms.ts';
 
 const PAGES = [
   ...['/', '/explore', '/funnels', '/retention', '/customers', '/attribution', '/returns', '/anomalies'],
@@ -320,36 +320,7 @@ describe.skipIf(path === undefined)('the dashboard, in a browser', () => {
     expect([most > 0, most <= 6]).toEqual([true, true]);
   });
 
-  it('asks for 200 things at most six at once', async () => {
-    const WIDGETS = 200;
-    let [running, most, all] = [0, 0, 0];
-    let answer = (): void => undefined;
-    const isAnswered = new Promise<void>((resolve) => {
-      answer = resolve;
-    });
-    const connectors = Array.from({ length: WIDGETS }, (_, at) => ({
-      ...{ id: `connector_${at}`, name: `c ${at}`, type: 'webhook', enabled: true },
-    }));
-    await page.route('**/order-analytics/connectors?**', (route) => route.fulfill({ json: { connectors } }));
-    await page.route('**/order-analytics/connectors/*/status', async (route) => {
-      most = Math.max(most, ++running);
-      all++;
-      // None is answered before six are asked for, and a seventh had the time to be.
-      if (running === 6) setTimeout(() => answer(), 200);
-      await isAnswered;
-      running--;
-      const counts = { in: 1, accepted: 1, dead: 0 };
-      await route.fulfill({ json: { health: 'ok', lag: 0, counts, last_record_at: null, error: null } });
-    });
-    await page.goto(url('/connectors'));
-    for (let shown = 20; shown < WIDGETS; shown += 80) {
-      await page.getByRole('button', { name: `Show more of ${WIDGETS} rows` }).click();
-    }
-    await page.getByRole('row').filter({ hasText: 'c 199' }).getByText('ok', { exact: true }).waitFor();
-    await vi.waitFor(() => expect(all).toBeGreaterThanOrEqual(WIDGETS), { timeout: WAIT_MS });
-    await page.unrouteAll({ behavior: 'wait' });
-    expect(most).toBe(6);
-  });
+  it('asks for 200 things at most six at once', () => asksSixAtOnce(page, url('/connectors')));
 
   it('draws 100,000 points, of which the pointer reads each, and moves them by keys', async () => {
     const POINTS = 100_000;
