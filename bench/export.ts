@@ -10,12 +10,14 @@ const EVENTS = Number(process.env.BENCH_EVENTS ?? 100_000);
 const APPLIED_LIMIT_MS = 3_600_000;
 const EXPORT_LIMIT_MS = 3_600_000;
 const SAMPLE_MS = 100;
+const TENTHS = 10;
 
 interface Job {
   readonly job_id: string;
   readonly status: string;
   readonly error: { readonly message: string } | null;
   readonly download_url: string | null;
+  readonly progress: { readonly done: number } | null;
   readonly result: { readonly rows: number } | null;
 }
 
@@ -39,7 +41,7 @@ export async function exportBench(): Promise<object> {
     })) {
       figures[name] = await withScratch((folder) => measure(app, join(folder, name), body, wanted));
     }
-    return { events: EVENTS, rss_before_mib: before.rss_mib, ...figures };
+    return { events: EVENTS, before, ...figures };
   });
 }
 
@@ -73,12 +75,16 @@ async function sumsOfApi(app: RunningApp, end_ms: number): Promise<Sums> {
 
 async function measure(app: RunningApp, path: string, body: object, wanted: Sums): Promise<object> {
   const pid = app.process.pid ?? 'self';
-  let [peak_rss_mib, peak_own_mib] = [0, 0];
+  const peaks = { rss_mib: 0, file_mib: 0, anon_mib: 0 };
+  // The peak of the process's own memory in each tenth of the rows: what grows with the rows shows here.
+  const anon_mib_by_tenth: number[] = Array.from({ length: TENTHS }, () => 0);
+  let done = 0;
   const sampling = setInterval(() => {
-    const { rss_mib, file_mib } = memoryOf(pid);
-    peak_rss_mib = Math.max(peak_rss_mib, rss_mib);
-    // Without pages of the state's file, which the kernel takes back.
-    peak_own_mib = Math.max(peak_own_mib, rss_mib - file_mib);
+    const now = memoryOf(pid);
+    for (const name of ['rss_mib', 'file_mib', 'anon_mib'] as const)
+      peaks[name] = Math.max(peaks[name], now[name]);
+    const tenth = Math.min(TENTHS - 1, Math.floor((done / EVENTS) * TENTHS));
+    anon_mib_by_tenth[tenth] = Math.max(anon_mib_by_tenth[tenth] ?? 0, now.anon_mib);
   }, SAMPLE_MS);
   const began_ms = performance.now();
   let job: Job;
@@ -89,8 +95,11 @@ async function measure(app: RunningApp, path: string, body: object, wanted: Sums
       50,
       EXPORT_LIMIT_MS,
     );
-    const isOver = async (): Promise<boolean> =>
-      ['succeeded', 'failed'].includes((await call<Job>(app, `/exports/${job_id}`)).status);
+    const isOver = async (): Promise<boolean> => {
+      const { status, progress } = await call<Job>(app, `/exports/${job_id}`);
+      done = progress?.done ?? done;
+      return ['succeeded', 'failed'].includes(status);
+    };
     await until(isOver, 200, EXPORT_LIMIT_MS);
     job = await call<Job>(app, `/exports/${job_id}`);
   } finally {
@@ -109,7 +118,7 @@ async function measure(app: RunningApp, path: string, body: object, wanted: Sums
     took_s: Math.round(took_s * 10) / 10,
     events_per_s: Math.round(EVENTS / took_s),
     file_mib: Math.round((await stat(name)).size / 2 ** 20),
-    ...{ peak_rss_mib, peak_own_mib, same_sums: true },
+    ...{ peaks, anon_mib_by_tenth, same_sums: true },
   };
 }
 

@@ -26,7 +26,7 @@ interface Totals {
 
 /** Looks four times a second until the returned function is called, which gives the largest that it saw. */
 function watchMemory(app: RunningApp): () => Memory {
-  let peak: Memory = { rss_mib: 0, file_mib: 0 };
+  let peak: Memory = { rss_mib: 0, file_mib: 0, anon_mib: 0 };
   const timer = setInterval(() => {
     const now = memoryOf(app.process.pid ?? 0);
     if (now.rss_mib > peak.rss_mib) peak = now;

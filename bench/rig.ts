@@ -128,6 +128,8 @@ export interface Memory {
   readonly rss_mib: number;
   /** Of it: pages of mapped files, which are the state's, and which the kernel takes back when it needs them. */
   readonly file_mib: number;
+  /** Of it: what the process has of its own, which only the process can give back. */
+  readonly anon_mib: number;
 }
 
 /** Of a process now. Linux only. */
@@ -135,7 +137,7 @@ export function memoryOf(pid: number | 'self'): Memory {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const mib = (name: string): number =>
     Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1_024);
-  return { rss_mib: mib('VmRSS'), file_mib: mib('RssFile') };
+  return { rss_mib: mib('VmRSS'), file_mib: mib('RssFile'), anon_mib: mib('RssAnon') };
 }
 
 /** Calls the API; throws for an answer that is no 2xx. */

@@ -109,7 +109,7 @@ export async function scanBench(): Promise<object> {
     const child = fork(new URL('./scan-child.js', import.meta.url), [`${folder}/log`]);
     const ask = asker(child);
     const figures: Record<string, number> = {};
-    let memory: ScanTold['memory'] = { rss_mib: 0, file_mib: 0 };
+    let memory: ScanTold['memory'] = { rss_mib: 0, file_mib: 0, anon_mib: 0 };
     for (const [name, question] of Object.entries(QUESTIONS)) {
       const { kind, query, sql } = question;
       const ours: ScanTold[] = [];

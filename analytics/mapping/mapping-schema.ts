@@ -15,6 +15,16 @@ const path = z
 const scalar = z.union([z.string().max(MAX_PATH_CHARS), z.number(), z.boolean()]);
 const paths = z.union([path, z.array(path).min(1).max(MAX_PATHS)]);
 
+export const recordConditionSchema = z.record(
+  path,
+  z.union([
+    scalar,
+    z.array(scalar).min(1),
+    z.strictObject({ exists: z.boolean() }),
+    z.strictObject({ not: z.array(scalar).min(1) }),
+  ]),
+);
+
 export const TIME_FORMATS = ['rfc3339', 'utc', 'epoch_s', 'epoch_ms'] as const;
 
 /** Where a field of the event comes from. A text is a path. */
@@ -48,27 +58,18 @@ export const valueSchema = z.union([
     sum: z
       .array(
         z.strictObject({
-          each: path,
-          path,
-          when: z.record(path, scalar).optional(),
+          each: path.describe('A list; `a.b` is the lists `b` of all elements of the list `a`'),
+          path: paths.describe('The first of them that is there'),
+          when: recordConditionSchema.optional(),
           negate: z.boolean().optional(),
         }),
       )
       .min(1)
       .max(MAX_PATHS)
       .describe('Money of all elements of lists, added up'),
+    or: path.optional().describe('Money in place of the sum, where one of its lists or amounts is not there'),
   }),
 ]);
-
-export const recordConditionSchema = z.record(
-  path,
-  z.union([
-    scalar,
-    z.array(scalar).min(1),
-    z.strictObject({ exists: z.boolean() }),
-    z.strictObject({ not: z.array(scalar).min(1) }),
-  ]),
-);
 
 const itemsSchema = z.strictObject({
   each: path,

@@ -14,6 +14,9 @@ const of = (topic: string, rule: MappingRule): MappingRule => ({
   event: { event_id, source, ...rule.event },
 });
 
+/** Of the shop: without `_set` it is so too, but may be a number with the digits of binary fractions. */
+const AMOUNT = ['amount_set.shop_money.amount', 'amount'];
+
 /** `quantity` counts what was ordered, removed lines too: what is removed or sent back comes as a refund. */
 const order: MappingRule = {
   event: {
@@ -25,8 +28,18 @@ const order: MappingRule = {
     payment_method: 'payment_gateway_names.0',
     voucher_code: 'discount_codes.0.code',
     status: 'financial_status',
-    discount: 'total_discounts',
-    shipping: 'total_shipping_price_set.shop_money.amount',
+    // `total_discounts` has discounts of the shipping too, which the price of the lines never had.
+    discount: { sum: [{ each: 'line_items.discount_allocations', path: AMOUNT }], or: 'total_discounts' },
+    shipping: {
+      sum: [
+        {
+          each: 'shipping_lines',
+          path: ['discounted_price_set.shop_money.amount', 'discounted_price'],
+          when: { is_removed: { not: [true] } },
+        },
+      ],
+      or: 'total_shipping_price_set.shop_money.amount',
+    },
     tax: 'total_tax',
   },
   items: {
@@ -87,10 +100,10 @@ export const SHOPIFY: Preset = {
           },
           amount: {
             sum: [
-              { each: 'refund_line_items', path: 'subtotal' },
+              { each: 'refund_line_items', path: ['subtotal_set.shop_money.amount', 'subtotal'] },
               // What was given back beyond the lines is said as a negative adjustment.
               {
-                ...{ each: 'order_adjustments', path: 'amount', negate: true },
+                ...{ each: 'order_adjustments', path: AMOUNT, negate: true },
                 when: { kind: 'refund_discrepancy' },
               },
             ],

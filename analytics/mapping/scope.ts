@@ -41,8 +41,29 @@ export class Scope {
 
   /** The elements of a list; none where there is no list. */
   each(path: string): readonly Scope[] {
+    return this.#elements(path) ?? [];
+  }
+
+  /** The elements of a list, or of the lists `b` of all elements of a list `a` for `a.b`. Undefined where one is not there. */
+  eachNested(path: string): readonly Scope[] | undefined {
+    const whole = this.#elements(path);
+    if (whole !== undefined) return whole;
+    for (
+      let dot = path.indexOf('.', path.startsWith('$.') ? 2 : 0);
+      dot !== -1;
+      dot = path.indexOf('.', dot + 1)
+    ) {
+      const outer = this.#elements(path.slice(0, dot));
+      if (outer === undefined) continue;
+      const inner = outer.map((element) => element.eachNested(path.slice(dot + 1)));
+      return inner.some((list) => list === undefined) ? undefined : inner.flatMap((list) => list ?? []);
+    }
+    return undefined;
+  }
+
+  #elements(path: string): readonly Scope[] | undefined {
     const list = this.at(path);
-    return Array.isArray(list) ? list.map((element) => new Scope(this.#record, element)) : [];
+    return Array.isArray(list) ? list.map((element) => new Scope(this.#record, element)) : undefined;
   }
 
   holds(condition: RecordCondition): boolean {

@@ -61,11 +61,16 @@ function joined(field: string, parts: Extract<ValueSpec, { join: unknown }>['joi
   return texts.join('');
 }
 
-function summed(field: string, { sum }: SumSpec, scope: Scope, money: MoneyOf): number {
+/** Without `or`, what is not there adds nothing; with it, it stands for the whole sum, which would lack something. */
+function summed(field: string, { sum, or }: SumSpec, scope: Scope, money: MoneyOf): unknown {
   let total = 0;
   for (const { each, path, when, negate } of sum) {
-    for (const element of scope.each(each)) {
-      const value = when === undefined || element.holds(when) ? element.at(path) : undefined;
+    const elements = scope.eachNested(each);
+    if (elements === undefined && or !== undefined) return pathValue(field, { path: or }, scope, money);
+    for (const element of elements ?? []) {
+      if (when !== undefined && !element.holds(when)) continue;
+      const value = element.first(path);
+      if (value === undefined && or !== undefined) return pathValue(field, { path: or }, scope, money);
       if (value !== undefined) total += (negate === true ? -1 : 1) * moneyOf(field, value, 'money', money);
     }
   }
