@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestNats, type TestNats } from './nats.ts';
+import { PagedApi } from './paged-api.ts';
 import { type Millrace, until } from './process.ts';
 import { S3_KEY, TestS3 } from './s3-server.ts';
 import { Scratch } from './scratch.ts';
@@ -177,5 +178,47 @@ describe('a folder', () => {
     const outside = { folder: '../bucket', interval_s: 1 };
     const body = { name: 'outside', type: 'file_drop', config: outside };
     expect((await service.request('POST', '/connectors', { tenant, body })).status).toBe(422);
+  });
+});
+
+describe('a folder and an API', () => {
+  it('are read through kill -9, each order once, and an API that is away is waited for', async () => {
+    const [files, polled] = ['killed-folder', 'killed-api'];
+    const of = (from: number, to: number): readonly string[] =>
+      Array.from({ length: to - from }, (_, at) => line('k', from + at));
+    const till = join(drop, files, 'till');
+    await mkdir(till, { recursive: true });
+    await writeFile(join(till, 'a.ndjson'), of(0, 3_000).join('\n'));
+    const api = new PagedApi(of(0, 1_000));
+    await api.start();
+    try {
+      // Half of the pages are answered before the kill.
+      api.heldFrom = 500;
+      const folder = await connect(files, 'file_drop', { folder: 'till', interval_s: 1, stable_ms: 200 });
+      const config = { url: api.url, records: 'orders', cursor: { path: 'next', param: 'page' } };
+      const poll = await connect(polled, 'http_poll', { ...config, interval_s: 1 });
+      await untilStatus(files, folder, (status) => Number(countsIn(status).in) >= 500);
+      await until(
+        () => (api.isHeld ? true : undefined),
+        () => `the page is asked for: ${service.output}`,
+        PATIENTLY_MS,
+      );
+      await service.kill();
+      api.heldFrom = Number.POSITIVE_INFINITY;
+      await writeFile(join(till, 'b.ndjson'), of(2_900, 3_100).join('\n'));
+      service = await scratch.start({ dataDir, env });
+      await untilCounted(files, 3_100, 3_100 * 1_250);
+      await untilCounted(polled, 1_000, 1_000 * 1_250);
+      await api.stop();
+      const away = await untilStatus(polled, poll, (status) => codeIn(status) === 'target_unreachable');
+      expect(away.health).toBe('waiting');
+      api.rows = of(0, 1_100);
+      await api.start();
+      await untilCounted(polled, 1_100, 1_100 * 1_250);
+      await untilStatus(polled, poll, ({ health }) => health === 'ok');
+      await service.request('DELETE', `/connectors/${poll}`, { tenant: polled });
+    } finally {
+      await api.stop();
+    }
   });
 });
