@@ -216,7 +216,7 @@ describe('payloads of a Stripe account', () => {
     ...{ customer: null, failure_code: null, invoice: null, metadata: {}, payment_intent: 'pi_1' },
     ...{ refunded: false, refunds: null, status: 'succeeded' },
   });
-  const before = (amount_refunded: number): Json => ({
+  const formerly = (amount_refunded: number): Json => ({
     previous_attributes: { amount_refunded, receipt_url: 'https://pay.stripe.com/receipts/1' },
   });
 
@@ -225,9 +225,9 @@ describe('payloads of a Stripe account', () => {
       stripe('evt_1', 'payment_intent.succeeded', intent('eur', 5_000, { metadata: { order_id: '1' } })),
       stripe('evt_2', 'payment_intent.succeeded', intent('jpy', 5_000)),
       stripe('evt_3', 'payment_intent.succeeded', intent('kwd', 1_250)),
-      stripe('evt_4', 'charge.refunded', charge('jpy', 1_000), before(0)),
-      stripe('evt_5', 'charge.refunded', charge('jpy', 1_700), before(1_000)),
-      stripe('evt_6', 'charge.refunded', charge('eur', 5_000), before(0)),
+      stripe('evt_4', 'charge.refunded', charge('jpy', 1_000), formerly(0)),
+      stripe('evt_5', 'charge.refunded', charge('jpy', 1_700), formerly(1_000)),
+      stripe('evt_6', 'charge.refunded', charge('eur', 5_000), formerly(0)),
       stripe(
         'evt_7',
         'payment_intent.payment_failed',
