@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { MemoryDisk, SeededRandom } from '../../engine/index.ts';
 import { ATTEMPT_BLOCK_MAX_BYTES } from './attempt-block.ts';
-import { AttemptBlocks } from './attempt-blocks.ts';
+import { AttemptBlocks, TIED_BLOCK_MAX_BYTES } from './attempt-blocks.ts';
 import { AttemptChanges } from './attempt-changes.ts';
 import { logicalAttempts } from './attempt-digest.ts';
 import { AttemptRows } from './attempt-rows.ts';
@@ -17,6 +17,8 @@ interface Row {
   readonly until_ms: number;
   readonly steps: readonly number[];
 }
+
+const FIRST = { after_ms: Number.NEGATIVE_INFINITY, until_ms: Number.POSITIVE_INFINITY, steps: [] };
 
 const keyOf = (row: Row): string => JSON.stringify([row.time_ms, row.after_ms, row.until_ms, row.steps]);
 
@@ -175,4 +177,18 @@ it('take changes in the order of their times, also where these lie millennia apa
     const found = at.map((place) => [...values.subarray(place, place + 3)] as [number, number, number]);
     expect(found).toEqual(found.toSorted((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]));
   }
+});
+
+it('say where more begin at one time than a block may have', () => {
+  const store = new MemoryDisk().open();
+  const blocks = new AttemptBlocks(store.table('attempts'), 1, { durations: DURATIONS, isWide: false });
+  const changes = new AttemptChanges(DURATIONS);
+  const [none, row] = [one(undefined), one({ ...FIRST, time_ms: BEGIN_MS })];
+  // Five bytes each, in two commits.
+  for (const count of [TIED_BLOCK_MAX_BYTES / 8, TIED_BLOCK_MAX_BYTES / 8]) {
+    expect(blocks.isTooLarge).toBe(false);
+    for (let n = 0; n < count; n++) changes.add(none, row);
+    store.transaction(() => blocks.apply(changes, 0));
+  }
+  expect(blocks.isTooLarge).toBe(true);
 });

@@ -19,6 +19,8 @@ export interface AttemptForm {
   readonly isWide: boolean;
 }
 
+/** Rows of one time share a block, which is written anew as a whole: of a larger one attempts are better not kept. */
+export const TIED_BLOCK_MAX_BYTES = 1_048_576;
 /** Blocks whose next ones are in memory. */
 const KNOWN_MAX_BLOCKS = 8_192;
 
@@ -39,6 +41,7 @@ export class AttemptBlocks {
   /** Where the next block begins, by where one does. */
   readonly #next = new Map<number, number>();
   readonly #reader = new AttemptBlockReader();
+  #isTooLarge = false;
   readonly #writer: AttemptBlockWriter;
   /** Of the block at hand: as it was, and as it will be. */
   readonly #before: AttemptRows;
@@ -51,6 +54,11 @@ export class AttemptBlocks {
     this.#days = readDays(table, id);
     this.#writer = new AttemptBlockWriter(isWide);
     [this.#before, this.#now] = [new AttemptRows(durations), new AttemptRows(durations)];
+  }
+
+  /** More attempts begin at one time than a block may have. */
+  get isTooLarge(): boolean {
+    return this.#isTooLarge;
   }
 
   /** Inside a commit: takes the changes, of which none are left. What is before `cut_ms` is forgotten. */
@@ -198,7 +206,9 @@ export class AttemptBlocks {
   }
 
   #put(key_ms: number, from: number, to: number, next_ms: number): void {
-    this.#table.put(blockKey(this.#id, key_ms), this.#writer.write(this.#now, from, to));
+    const block = this.#writer.write(this.#now, from, to);
+    if (block.length > TIED_BLOCK_MAX_BYTES) this.#isTooLarge = true;
+    this.#table.put(blockKey(this.#id, key_ms), block);
     this.#knowNext(key_ms, next_ms);
   }
 

@@ -28,9 +28,9 @@ export class AttemptKeeper<E> {
     [this.#before, this.#now] = [new AttemptRows(form.durations), new AttemptRows(form.durations)];
   }
 
-  /** An entity has so many events that it is better asked about than kept up to date. */
+  /** An entity has so many events, or a time so many attempts, that they are better asked about than kept up to date. */
   get isTooMuch(): boolean {
-    return this.#isTooMuch;
+    return this.#isTooMuch || this.#blocks.isTooLarge;
   }
 
   /** An entity's events as they were: undefined where there were none. Then `now`. */

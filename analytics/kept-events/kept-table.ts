@@ -204,7 +204,7 @@ export class KeptTable implements Backfilled<KeptInfo> {
   #apply(keeper: AttemptKeeper<KeptEvents> | undefined): void {
     if (keeper === undefined || this.full !== undefined) return;
     if (!keeper.isTooMuch) keeper.apply(this.cut_ms);
-    else {
+    if (keeper.isTooMuch) {
       this.#clearAttempts();
       this.#setBuilt(BUILT_TO.leftOut);
     }
