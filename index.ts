@@ -167,6 +167,7 @@ export {
   type Detector,
   type DetectorConfig,
   type DetectorMethod,
+  fitOfRequest,
   type Point,
   type SeasonalEsdOptions,
   type SeasonalOutlier,

@@ -20,6 +20,7 @@ import {
   dedupEvents,
   eventLog,
   eventLogView,
+  type FitPlace,
   logHistory,
   type ReaderColumns,
   type RowHistory,
@@ -83,6 +84,8 @@ export interface OrderAnalyticsOptions {
   readonly log_limits: Partial<LogLimits>;
   /** How much is kept of stored funnels. */
   readonly kept_limits: Partial<KeptLimits>;
+  /** Where models of anomaly rules are fitted beside the task; undefined: in it, as they are needed. */
+  readonly fits: FitPlace | undefined;
 }
 
 export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
@@ -98,6 +101,7 @@ export const DEFAULT_OPTIONS: OrderAnalyticsOptions = {
   idle_ms: 60_000,
   ledger_cache_bytes: 16 * 1_048_576,
   log_limits: {},
+  fits: undefined,
   kept_limits: {},
 };
 
@@ -229,6 +233,7 @@ export function orderAnalytics(options: Partial<OrderAnalyticsOptions> = {}): To
         book: () => new OrderRuleBook(config.custom),
         pulse: () => new PulseReader(),
         message: anomalyMessage,
+        fits: config.fits,
       }),
     );
     rows.pipe(storedFunnels(config.custom, config.kept_limits));

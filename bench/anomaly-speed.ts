@@ -1,4 +1,4 @@
-import { createDetector, type DetectorMethod } from '../operators/index.ts';
+import { createDetector, type DetectorMethod, fitOfRequest } from '../operators/index.ts';
 import { cpu_ms, machine } from './rig.ts';
 import { random } from './traffic.ts';
 
@@ -29,9 +29,14 @@ function speedOf(method: DetectorMethod): object {
     detector.update(state, { start_ms, value: valueAt(start_ms) });
   };
   for (let index = 0; index < WARM_POINTS; index++) update(grown, index * MINUTE_MS);
-  if (detector.background !== undefined) {
+  const { background } = detector;
+  if (background !== undefined) {
+    const due = grown.slice();
+    for (let index = WARM_POINTS; background.dueOf(due) === undefined; index++)
+      update(due, index * MINUTE_MS);
+    const request = background.requestOf(due) ?? new Uint8Array(0);
     const fitStarted_ms = cpu_ms();
-    detector.background.fit(grown);
+    fitOfRequest(request);
     fit_ms = Math.round(cpu_ms() - fitStarted_ms);
   }
   // One area for all groups, each with the state of a series of days: as rows that were read from a store.

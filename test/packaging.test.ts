@@ -133,6 +133,7 @@ const WORKERS = [
   'engine/query/scan-thread.ts',
   'runtime/answers/page-thread.ts',
   'runtime/models/model-thread.ts',
+  'runtime/host/fit-thread.ts',
   'runtime/table-files/table-thread.ts',
   'runtime/generations/build-thread.ts',
   'runtime/answers/page-thread.ts',

@@ -16,6 +16,7 @@ import {
   type OwnReader,
 } from '../views/cubes/index.ts';
 import type { AnomalyRecord } from './anomaly-rows.ts';
+import type { FitPlace } from './fit-place.ts';
 import { RuleSet } from './rule-set.ts';
 import type { AnomalyEvent } from './told-anomalies.ts';
 import type { WatchedRule } from './watched-rule.ts';
@@ -47,6 +48,8 @@ export interface AnomaliesConfig extends Pick<CubesConfig, 'schema' | 'dictionar
     record: AnomalyRecord,
     rule: WatchedRule | undefined,
   ) => { readonly subject: string; readonly payload: Uint8Array };
+  /** Where models are fitted beside the task. Default: in it, as they are needed. What comes of it is the same. */
+  readonly fits?: FitPlace | undefined;
   /** Groups of all rules that are judged. Default: 100,000. */
   readonly max_groups?: number;
   /** Windows that are judged in a commit, about. Default: 20,000. */

@@ -21,11 +21,16 @@ export class Fold {
   readonly #first: number;
   readonly #state: Uint8Array;
   #episode: Episode | undefined;
+  #model: Uint8Array | undefined;
   readonly #ended: Episode[] = [];
 
-  /** `group` is its `groupKey`; `series` what is known before the next window. */
-  constructor(rule: WatchedRule, group: string, series: SeriesState) {
+  /**
+   * `group` is its `groupKey`; `series` what is known before the next window; `model` the fit that its detector waits
+   * for, where that is made.
+   */
+  constructor(rule: WatchedRule, group: string, series: SeriesState, model?: Uint8Array) {
     this.#rule = rule;
+    this.#model = model;
     this.#marks = rule.marks.filter((mark) => mark.group === group);
     this.#first = series.first;
     this.#state = series.state;
@@ -40,7 +45,10 @@ export class Fold {
   /** Judges a window; `value` null: nothing is known of it. */
   next(index: number, value: number | null): Verdict {
     const { detector, grid, calm_windows = CALM_WINDOWS } = this.#rule;
-    const verdict = detector.update(this.#state, { start_ms: grid.startOf(index), value });
+    const verdict = detector.update(this.#state, { start_ms: grid.startOf(index), value }, this.#model);
+    // Of one fit: the next one that is due is another.
+    if (this.#model !== undefined && detector.background?.dueOf(this.#state) === undefined)
+      this.#model = undefined;
     const open = this.#episode;
     if (open !== undefined && calm_windows > 0 && index - open.last > calm_windows) this.#end(open);
     if (value !== null && verdict.expected !== null) this.#take({ index, value, verdict }, verdict.expected);

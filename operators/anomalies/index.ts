@@ -8,6 +8,7 @@ export {
   readAnomaly,
   scanAnomalies,
 } from './anomaly-rows.ts';
+export type { FitPlace, FitTicket } from './fit-place.ts';
 export { CALM_WINDOWS, Fold, type Folded } from './fold.ts';
 export { readRunProgress } from './rule-run.ts';
 export { type Pulse, SILENCE_REACH_MS, Silence } from './silence.ts';

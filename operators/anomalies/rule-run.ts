@@ -3,6 +3,7 @@ import { NEVER_MS } from '../views/backfill/index.ts';
 import type { CubeInfo } from '../views/cubes/index.ts';
 import type { AnomalyRecord } from './anomaly-rows.ts';
 import { Fold, type Folded } from './fold.ts';
+import { type FitsContext, RuleFits } from './rule-fits.ts';
 import { SeriesRows, type SeriesSnapshot, type SeriesState } from './series-rows.ts';
 import { SILENCE_REACH_MS, type Silence } from './silence.ts';
 import { SilentWindows } from './silent-windows.ts';
@@ -34,6 +35,8 @@ export interface RunContext {
   readonly judged: (windows: number) => void;
   /** A window was corrected that closed too long ago for its group to be judged again. */
   readonly frozen: () => void;
+  /** Where models are fitted beside the task; undefined: in it, as they are needed. */
+  readonly fits: FitsContext | undefined;
 }
 
 /** How far a rule is. Plain data. */
@@ -65,6 +68,7 @@ export class RuleRun {
   readonly #silent: SilentWindows;
   /** The first window that was corrected, by group. */
   readonly #corrected = new Map<string, number>();
+  readonly #fits: RuleFits | undefined;
   #groups = 0;
 
   constructor(context: RunContext, rule: WatchedRule, slot: number) {
@@ -74,6 +78,9 @@ export class RuleRun {
     const { tables } = context;
     this.#rows = new SeriesRows(tables, slot);
     this.#silent = new SilentWindows(tables.silent, context.told, rule, slot);
+    const { background } = rule.detector;
+    if (context.fits !== undefined && background !== undefined)
+      this.#fits = new RuleFits(context.fits, background);
     const stored = readRunProgress(tables.progress, slot);
     if (stored === undefined || stored.version !== rule.version) return;
     this.next = stored.next;
@@ -97,9 +104,21 @@ export class RuleRun {
     return this.#corrected.size > 0;
   }
 
-  /** The end of the first window that is not judged, ms. */
+  /** Fits that its windows wait for, or will. */
+  get openFits(): number {
+    return this.#fits?.open ?? 0;
+  }
+
+  /** It is not at work any more. */
+  end(): void {
+    this.#fits?.forgetAll();
+  }
+
+  /** The end of the first window that is not judged, ms; a rule that waits for a fit is woken by it. */
   get due_ms(): number {
-    return this.next === undefined ? Number.POSITIVE_INFINITY : this.rule.grid.startOf(this.next + 1);
+    return this.next === undefined || this.#fits?.isWaiting === true
+      ? Number.POSITIVE_INFINITY
+      : this.rule.grid.startOf(this.next + 1);
   }
 
   /** Marks that came or went since the last commit change the windows behind them. */
@@ -132,6 +151,7 @@ export class RuleRun {
   begin(cube: CubeInfo): void {
     if (this.next !== undefined || !isKnownFrom(cube, this.rule.grid.startOf(this.rule.first))) return;
     this.#rows.clear();
+    this.#fits?.forgetAll();
     this.#groups = 0;
     this.next = this.rule.first;
   }
@@ -140,8 +160,11 @@ export class RuleRun {
   advance(cube: CubeInfo, watermark_ms: number, budget: number, now_ms: number): number {
     let taken = 0;
     const { grid } = this.rule;
-    while (this.next !== undefined && taken < budget) {
-      const closed = Math.min(grid.indexOf(watermark_ms), this.next + this.#chunk(budget - taken));
+    this.#fits?.beginRefused((key) => this.#rows.get(key)?.state);
+    while (this.next !== undefined && taken < budget && this.#fits?.isWaiting !== true) {
+      const wanted = Math.min(grid.indexOf(watermark_ms), this.next + this.#chunk(budget - taken));
+      if (wanted <= this.next) break;
+      const closed = Math.min(wanted, this.next + this.#windowsLeft());
       if (closed <= this.next) break;
       taken += this.#judge(cube, this.next, closed, now_ms);
       this.next = closed;
@@ -151,6 +174,12 @@ export class RuleRun {
 
   #chunk(budget: number): number {
     return Math.max(1, Math.min(MAX_CHUNK_WINDOWS, Math.floor(budget / Math.max(1, this.#groups))));
+  }
+
+  #windowsLeft(): number {
+    return (
+      this.#fits?.windowsLeft(this.#rows.all(), this.rule.detector.start('')) ?? Number.POSITIVE_INFINITY
+    );
   }
 
   #judge(cube: CubeInfo, from: number, to: number, now_ms: number): number {
@@ -213,13 +242,14 @@ export class RuleRun {
   ): Folded {
     const { rule } = this;
     const group = rule.marks.length === 0 ? '' : groupKey(this.#textsOf(key));
-    const fold = new Fold(rule, group, series);
+    const fold = new Fold(rule, group, series, this.#fits?.modelFor(key, series.state));
     for (let index = from; index < to; index++) {
       this.#rows.snapshot(key, index, to, fold.series);
       fold.next(index, silent.has(index) ? null : rule.valueOf(sums.of(key, index)));
     }
     const folded = fold.folded;
     this.#rows.put(key, folded.series);
+    this.#fits?.follow(key, folded.series.state);
     return folded;
   }
 
@@ -238,6 +268,8 @@ export class RuleRun {
         continue;
       }
       starts.set(key, snapshot);
+      // The history of a fit may be another one now.
+      this.#fits?.forget(key);
       from = Math.min(from, snapshot?.index ?? rule.first);
     }
     this.#corrected.clear();

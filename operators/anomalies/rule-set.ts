@@ -12,6 +12,7 @@ import type {
 import { CountedCubes, type Cube, scanCells, type WantedCube } from '../views/cubes/index.ts';
 import type { AnomaliesConfig, RuleBook } from './anomalies.ts';
 import type { AnomalyRecord } from './anomaly-rows.ts';
+import type { FitsContext } from './rule-fits.ts';
 import { isKnownFrom, RuleRun } from './rule-run.ts';
 import { type Pulse, SILENCE_REACH_MS, Silence } from './silence.ts';
 import { type AnomalyEvent, ToldAnomalies } from './told-anomalies.ts';
@@ -45,6 +46,7 @@ interface Context {
   readonly metrics: Metrics;
   notice(notice: Notice): void;
   send(message: OutMessage): void;
+  requestBarrier(): void;
 }
 
 interface Stretch {
@@ -70,7 +72,9 @@ export class RuleSet {
   #due_ms = Number.POSITIVE_INFINITY;
   /** No corrections before it, of the clock. */
   #correctAt_ms = Number.NEGATIVE_INFINITY;
-  readonly #counters: Readonly<Record<'judged' | 'told' | 'left' | 'frozen', Counter>>;
+  readonly #counters: Readonly<
+    Record<'judged' | 'told' | 'left' | 'frozen' | 'fitted' | 'unfitted', Counter>
+  >;
 
   constructor(context: Context) {
     const { name, config, state, view, metrics } = context;
@@ -92,9 +96,13 @@ export class RuleSet {
       judged: counter('judged', 'Windows of groups that were judged, or judged again'),
       told: counter('told', 'Messages on anomalies'),
       left: counter('groups_left_out', 'Groups that were not judged because a limit was reached'),
+      fitted: counter('fits', 'Models that were fitted beside the task'),
+      unfitted: counter('fits_dropped', 'Fits that failed or that nobody wanted any more'),
       frozen: counter('frozen', 'Corrections of groups whose windows closed too long ago to be judged again'),
     };
     metrics.gauge('millrace.anomalies.rules', 'Rules at work', () => this.#runs.length, labels);
+    const openFits = (): number => this.#runs.reduce((sum, run) => sum + run.openFits, 0);
+    metrics.gauge('millrace.anomalies.fits_waiting', 'Fits that are due and not made', openFits, labels);
     metrics.gauge('millrace.anomalies.groups', 'Groups that are judged', () => this.#taken, labels);
   }
 
@@ -154,6 +162,17 @@ export class RuleSet {
     this.#restart(rules);
   }
 
+  get #fits(): FitsContext | undefined {
+    const { config, requestBarrier } = this.#context;
+    const { fitted, unfitted } = this.#counters;
+    if (config.fits === undefined) return undefined;
+    return {
+      place: config.fits,
+      wake: requestBarrier,
+      ended: (isMade) => (isMade ? fitted : unfitted).add(),
+    };
+  }
+
   #pulseOf({ scope, pulse_ms }: WatchedRule): WantedCube {
     const name = `${PULSE}/${scope}/${pulse_ms}`;
     return { name, scope, dimensions: [], bucket_ms: pulse_ms, reader: this.#context.config.pulse() };
@@ -164,13 +183,14 @@ export class RuleSet {
     const cubes = new Map(this.#counted.live.map((cube) => [cube.slot.name, cube]));
     this.#taken = 0;
     const { state } = this.#context;
+    const former = this.#runs;
     this.#runs = rules.flatMap((rule) => {
       const cube = cubes.get(rule.cube.name);
       if (cube === undefined) return [];
-      const former = before.get(rule);
-      if (former !== undefined && former.slot === cube.slot.id) {
-        this.#taken += former.groups;
-        return [former];
+      const same = before.get(rule);
+      if (same !== undefined && same.slot === cube.slot.id) {
+        this.#taken += same.groups;
+        return [same];
       }
       const context = {
         tables: state,
@@ -180,9 +200,11 @@ export class RuleSet {
         take: (of: WatchedRule, groups: number) => this.#take(of, groups),
         judged: (windows: number) => this.#counters.judged.add(windows),
         frozen: () => this.#counters.frozen.add(),
+        fits: this.#fits,
       };
       return [new RuleRun(context, rule, cube.slot.id)];
     });
+    for (const run of former) if (!this.#runs.includes(run)) run.end();
     this.#runOf.clear();
     const teller = new Map<string, RuleRun>();
     for (const run of this.#runs) {

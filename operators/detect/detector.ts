@@ -51,12 +51,20 @@ export interface DetectorConfig {
   readonly bounds?: ThresholdBounds;
 }
 
-/** A model that is fitted beside the stream. What it is given, and when it takes effect, is a matter of the points alone. */
+/**
+ * A model that is fitted beside the stream. What it is made of, and from which window on it is used, is a matter of the
+ * points alone: so it does not matter when, how fast and in which thread it is made.
+ */
 export interface BackgroundFit {
-  /** A fit of this state will be needed soon. */
-  isDue(state: Uint8Array): boolean;
-  /** Makes it: milliseconds of work, in any thread that has an equal detector. Until it takes effect the result is the same. */
-  fit(state: Uint8Array): Uint8Array;
+  /** Names the fit that this state waits for, among those of its series; undefined: it waits for none. */
+  dueOf(state: Uint8Array): number | undefined;
+  /** What that fit is made of: bytes for `fitOfRequest`, in any thread. The same until it takes effect. */
+  requestOf(state: Uint8Array): Uint8Array | undefined;
+  /**
+   * How many of the next windows at least, with a value or without, `update` judges without a fit that is not made;
+   * `isMade`: the one that is due is.
+   */
+  windowsLeft(state: Uint8Array, isMade: boolean): number;
 }
 
 /**
@@ -76,8 +84,7 @@ export interface Detector {
    * Judges the point by what is known, then learns it: `state` becomes the state behind it. Throws
    * `detector_state_mismatch` for bytes of another method or version (start anew, from history), and
    * `point_out_of_order` for a window at or before the last one (see `rescore`); the state is then as it was.
-   * `fitted` is what `background.fit` made of this series since the last fit took effect; without it, it is made at once
-   * when it is needed.
+   * `fitted` is what `fitOfRequest` made of the fit that is due; without it, it is made at once when it is needed.
    */
   update(state: Uint8Array, point: Point, fitted?: Uint8Array): Verdict;
   /** Only where a model is fitted beside the stream: `prophet`. */

@@ -10,3 +10,4 @@ export type {
 } from './detector.ts';
 export { type SeasonalEsdOptions, type SeasonalOutlier, seasonalEsd } from './esd-batch.ts';
 export { fitProphet, predictProphet, ROW_CELLS as PROPHET_ROW_CELLS } from './prophet-fit.ts';
+export { fitOfRequest } from './prophet-request.ts';

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createDetector } from './create-detector.ts';
 import { BEGIN_MS, DAY_MS, Draws, HOUR_MS, pointsOf, shopHour } from './fixture-series.ts';
 import { fitProphet, type ProphetHistory, predictProphet, ROW_CELLS } from './prophet-fit.ts';
+import { fitOfRequest } from './prophet-request.ts';
 
 const historyOf = (
   count: number,
@@ -76,24 +77,66 @@ describe('the detector prophet', () => {
   it('gives the same, wherever and whenever its fits are made', () => {
     const draws = new Draws(43);
     const points = pointsOf(400, (_, time_ms) => draws.poisson(50 * shopHour(time_ms)));
+    // A gap while a fit is due that ends before it takes effect, and one so long that nothing of the history is left.
+    const shown = points.map((point, index) => ({
+      start_ms: point.start_ms + (index > 49 ? 20 * HOUR_MS : 0) + (index > 299 ? 3_000 * HOUR_MS : 0),
+      value: index % 50 === 7 ? null : point.value,
+    }));
     const config = { method: 'prophet', sensitivity: 0.99, window_ms: HOUR_MS } as const;
-    const inline = createDetector(config);
-    const beside = createDetector(config);
-    const worker = createDetector(config);
-    const one = inline.start('a');
-    const other = beside.start('a');
-    let fitted: Uint8Array | undefined;
-    let fits = 0;
-    for (const point of points) {
-      expect(beside.update(other, point, fitted)).toEqual(inline.update(one, point));
-      expect(Buffer.compare(other, one)).toBe(0);
-      const isDue = beside.background?.isDue(other) ?? false;
-      if (!isDue) fitted = undefined;
-      else if (fitted === undefined) {
-        fitted = worker.background?.fit(other.slice());
+    for (const series of [points, shown]) {
+      const inline = createDetector(config);
+      const beside = createDetector(config);
+      const { background } = beside;
+      const one = inline.start('a');
+      const other = beside.start('a');
+      let asked: { readonly due: number; readonly request: Uint8Array } | undefined;
+      let left = background?.windowsLeft(other, false) ?? 0;
+      let fits = 0;
+      for (const point of series) {
+        const due = background?.dueOf(other);
+        // The request of the moment at which it was first due, made as late as can be.
+        const isNeeded = (background?.windowsLeft(other, false) ?? 1) === 0;
+        const fitted = asked !== undefined && isNeeded ? fitOfRequest(asked.request) : undefined;
+        const verdict = beside.update(other, point, fitted);
+        expect(verdict).toEqual(inline.update(one, point));
+        expect(Number.isFinite(verdict.score)).toBe(true);
+        expect(Buffer.compare(other, one)).toBe(0);
+        const next = background?.dueOf(other);
+        // Where a model came into effect, no window was promised to do without.
+        if (due !== undefined && next === undefined) expect(left).toBeLessThanOrEqual(0);
+        left = background?.windowsLeft(other, false) ?? 0;
+        if (next === undefined || next === asked?.due) continue;
+        asked = { due: next, request: background?.requestOf(other) ?? new Uint8Array(0) };
+        expect(fitOfRequest(asked.request)).toEqual(
+          fitOfRequest(background?.requestOf(other.slice()) ?? asked.request),
+        );
         fits++;
       }
+      expect(fits).toBeGreaterThan(8);
     }
-    expect(fits).toBeGreaterThan(8);
+  });
+
+  it('asks for the same fit until it takes effect, through gaps too', () => {
+    const draws = new Draws(44);
+    const detector = createDetector({ method: 'prophet', sensitivity: 0.99, window_ms: 5 * 60_000 });
+    const { background } = detector;
+    const state = detector.start('a');
+    let request: Uint8Array | undefined;
+    let kept = 0;
+    for (let index = 0, at = 0; index < 1_200; index++, at++) {
+      if (index % 100 === 90) at += 29;
+      const verdict = detector.update(state, {
+        start_ms: BEGIN_MS + at * 5 * 60_000,
+        value: draws.poisson(30),
+      });
+      expect(Number.isNaN(verdict.score)).toBe(false);
+      const now = background?.requestOf(state);
+      if (now !== undefined && request !== undefined) {
+        expect(Buffer.compare(now, request)).toBe(0);
+        kept++;
+      }
+      request = now;
+    }
+    expect(kept).toBeGreaterThan(20);
   });
 });

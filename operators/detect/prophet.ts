@@ -1,6 +1,7 @@
 import { fnv1aOfString, mix32 } from '../core/index.ts';
 import type { BackgroundFit, DetectorConfig } from './detector.ts';
-import { fitProphet, MODEL_CELLS, type ProphetHistory, predictProphet, ROW_CELLS } from './prophet-fit.ts';
+import { MODEL_CELLS, type ProphetHistory, predictProphet, ROW_CELLS } from './prophet-fit.ts';
+import { fitOfRequest, requestOf } from './prophet-request.ts';
 import { HEAD_CELLS, type Judgement, SeriesDetector, UNKNOWN } from './series-state.ts';
 import { SortedWindow, windowCells } from './sorted-window.ts';
 import { TAIL_FLOATS, type TailBeliefs, TailScore } from './tail-score.ts';
@@ -12,6 +13,8 @@ const HISTORY_VALUES = 2_016;
 const HISTORY_MS = 14 * DAY_MS;
 /** The oldest ones are left out of a fit: they may be overwritten until it takes effect. */
 const SPARE_VALUES = 16;
+/** A fit of fewer values, which a long gap may have left, is put off by as many. */
+const LEAST_HISTORY = 14;
 /** The first fit: after two days of windows, but no fewer windows than this. */
 const LEAST_WARM = 28;
 const WARM_MS = 2 * DAY_MS;
@@ -59,8 +62,9 @@ const FLOATS = LEVEL + windowCells(RESIDUALS);
 export class ProphetDetector extends SeriesDetector {
   readonly method = 'prophet';
   readonly background: BackgroundFit = {
-    isDue: (state) => this.inspect(state, () => this.cells[DUE] !== 0),
-    fit: (state) => this.inspect(state, () => this.#fit()),
+    dueOf: (state) => this.inspect(state, () => this.#due),
+    requestOf: (state) => this.inspect(state, () => (this.#due === undefined ? undefined : this.#request())),
+    windowsLeft: (state, isMade) => this.inspect(state, () => this.#windowsLeft(isMade)),
   };
   readonly #tail: TailScore;
   readonly #level: SortedWindow;
@@ -94,7 +98,7 @@ export class ProphetDetector extends SeriesDetector {
   protected override judge(value: number, start_ms: number, fitted: Uint8Array | undefined): Judgement {
     const { cells } = this;
     const local_ms = start_ms + this.utcOffsetOf_ms(start_ms);
-    this.#passTo(start_ms);
+    this.#passTo(start_ms, fitted);
     this.#schedule(fitted);
     const judgement = cells[FITTED] === 0 ? UNKNOWN : this.#judgeAgainst(value, start_ms, local_ms);
     cells[SLOT_SUM] = (cells[SLOT_SUM] as number) + value;
@@ -129,11 +133,14 @@ export class ProphetDetector extends SeriesDetector {
   }
 
   /** Ends the slot of the history that the last value was in, once a later one begins. */
-  #passTo(start_ms: number): void {
+  #passTo(start_ms: number, fitted: Uint8Array | undefined): void {
     const { cells, floats } = this;
     const slot = Math.floor(start_ms / this.window_ms / this.#slotWindows);
     const last = cells[SLOT] as number;
     if (slot === last) return;
+    // Behind a gap the slots to come take the place of those that the fit is made of.
+    const due = this.#due;
+    if (due !== undefined && slot >= due + SPARE_VALUES) this.#takeEffect(fitted);
     const count = cells[SLOT_COUNT] as number;
     if (count > 0) floats[HISTORY + ringOf(last)] = (cells[SLOT_SUM] as number) / count;
     for (let passed = Math.max(last + 1, slot - HISTORY_VALUES); passed <= slot; passed++) {
@@ -149,27 +156,59 @@ export class ProphetDetector extends SeriesDetector {
     const { cells, points } = this;
     const next = cells[NEXT_FIT] as number;
     if (points < next) return;
-    if (cells[DUE] === 0) cells[DUE] = cells[SLOT] as number;
-    if (points < next + this.#lag) return;
-    const bytes = fitted?.length === MODEL_CELLS * 8 ? fitted : this.#fit();
+    if (cells[DUE] === 0) {
+      cells[DUE] = cells[SLOT] as number;
+      if (this.#history().values.length < LEAST_HISTORY) {
+        cells[DUE] = 0;
+        cells[NEXT_FIT] = points + LEAST_HISTORY;
+        return;
+      }
+    }
+    if (points >= next + this.#lag) this.#takeEffect(fitted);
+  }
+
+  #takeEffect(fitted: Uint8Array | undefined): void {
+    const { cells } = this;
+    const bytes = fitted?.length === MODEL_CELLS * 8 ? fitted : fitOfRequest(this.#request());
     this.#model.set(new Float64Array(bytes.slice().buffer));
     cells[FITTED] = 1;
     cells[DUE] = 0;
-    cells[NEXT_FIT] =
-      next + Math.max(this.#fitEvery, Math.min(MOST_DAYS * this.#fitEvery, Math.floor(next * GROWTH)));
+    cells[NEXT_FIT] = this.#fitAfter(cells[NEXT_FIT] as number);
     this.#level.clear();
     for (const residual of this.#recentResiduals()) this.#level.add(residual);
   }
 
-  #fit(): Uint8Array {
-    const { cells, window_ms } = this;
-    const slot_ms = this.#slotWindows * window_ms;
-    const horizon_ms = (MOST_DAYS + 1) * this.#fitEvery * window_ms;
-    const seed = mix32((cells[SEED] as number) ^ (cells[DUE] as number));
-    return new Uint8Array(fitProphet(this.#history(slot_ms), horizon_ms, seed).buffer);
+  #fitAfter(points: number): number {
+    const most = MOST_DAYS * this.#fitEvery;
+    return points + Math.max(this.#fitEvery, Math.min(most, Math.floor(points * GROWTH)));
   }
 
-  #history(slot_ms: number): ProphetHistory {
+  /** The slot before which the history of the fit that is due ends. */
+  get #due(): number | undefined {
+    const due = this.cells[DUE] as number;
+    return due === 0 ? undefined : due;
+  }
+
+  #windowsLeft(isMade: boolean): number {
+    const { points, window_ms } = this;
+    const [due, next] = [this.#due, this.cells[NEXT_FIT] as number];
+    if (due === undefined) return next + this.#lag - points;
+    if (isMade) return this.#fitAfter(next) + this.#lag - points;
+    const until_ms = (due + SPARE_VALUES) * this.#slotWindows * window_ms - this.lastStart_ms;
+    // Local days are not all of one length.
+    const untilOverwritten = Math.floor(until_ms / window_ms) - 2;
+    return Math.max(0, Math.min(next + this.#lag - points, untilOverwritten));
+  }
+
+  #request(): Uint8Array {
+    const { cells, window_ms } = this;
+    const horizon_ms = (MOST_DAYS + 1) * this.#fitEvery * window_ms;
+    const seed = mix32((cells[SEED] as number) ^ (cells[DUE] as number));
+    return requestOf(this.#history(), horizon_ms, seed);
+  }
+
+  #history(): ProphetHistory {
+    const slot_ms = this.#slotWindows * this.window_ms;
     const due = this.cells[DUE] as number;
     const times: number[] = [];
     const values: number[] = [];

@@ -123,6 +123,11 @@ export abstract class SeriesDetector implements Detector {
     return this.cells[POINTS] as number;
   }
 
+  /** Start of the last window, ms. */
+  protected get lastStart_ms(): number {
+    return this.cells[LAST_START] as number;
+  }
+
   /** An anomaly was told just before: this window is not flagged, whatever it scores. */
   protected get isResting(): boolean {
     return (this.cells[REST] as number) > 0;

@@ -1,3 +1,4 @@
+export { FitLane } from './fit-lane.ts';
 export { inThread } from './in-thread.ts';
 export { type InlineOptions, inline } from './inline.ts';
 export { PartitionHost, type PartitionHostOptions, type SeenHead } from './partition-host.ts';
@@ -9,4 +10,9 @@ export {
 } from './partition-task.ts';
 export { currentState, hasState, isHostedHere, stateRoot, WHOLE_STREAM } from './state-folder.ts';
 export type { HostedRun, TaskHearing, TaskPlace } from './task-place.ts';
-export { loadTopologyModule, type ThreadOrder, type TopologyModule } from './thread-order.ts';
+export {
+  loadTopologyModule,
+  type ThreadOrder,
+  type TopologyModule,
+  type TopologyPlace,
+} from './thread-order.ts';

@@ -16,6 +16,7 @@ import {
 } from '../../engine/index.ts';
 import { withArchive } from '../archive/index.ts';
 import { ControlFeed, DEFINITIONS_BUCKET } from '../definitions/index.ts';
+import { FitLane } from './fit-lane.ts';
 import { PartitionTask } from './partition-task.ts';
 import {
   loadTopologyModule,
@@ -35,7 +36,8 @@ async function runTask(
 ): Promise<void> {
   const { nats, partition } = order;
   const { topologyOf } = await loadTopologyModule(order.module);
-  const topology = topologyOf(order.config);
+  const fits = new FitLane();
+  const topology = topologyOf(order.config, { fits });
   // Before the connection: where it cannot be opened nothing may keep the thread alive.
   const store = openLmdbStore(order.statePath);
   const link = await connectNats({ ...nats, name: `millrace-task-${partition}` }).catch(
@@ -89,7 +91,7 @@ async function runTask(
     clearInterval(reporter);
     clearInterval(words);
     // Side by side: each may wait for a server that does not answer.
-    await Promise.all([feed.close(), running?.close()]);
+    await Promise.all([feed.close(), running?.close(), fits.close()]);
     await store.close();
     await link.close();
   }

@@ -1,5 +1,6 @@
 import type { NatsServer } from '../../connectors/index.ts';
 import { type LetterLimits, MillraceError, type Topology, type TopologyChange } from '../../engine/index.ts';
+import type { FitPlace } from '../../operators/index.ts';
 import type { ArchivePlace } from '../archive/index.ts';
 import type { PartitionInput, TaskStatus } from './partition-task.ts';
 
@@ -24,9 +25,15 @@ export interface ThreadOrder {
   readonly letters?: LetterLimits;
 }
 
+/** What a topology finds where it runs. */
+export interface TopologyPlace {
+  /** Where models are fitted beside the task. Absent: in it. */
+  readonly fits?: FitPlace;
+}
+
 /** A module that a thread can be told to run. */
 export interface TopologyModule {
-  topologyOf(config: unknown): Topology;
+  topologyOf(config: unknown, place?: TopologyPlace): Topology;
 }
 
 /** Marks the data of a thread as an order of this kind: modules may be loaded in other threads, too. */

@@ -1,7 +1,7 @@
 import { orderAnalytics } from '../../analytics/index.ts';
 import { EVENTS_STREAM } from '../../connectors/index.ts';
 import type { Topology } from '../../engine/index.ts';
-import type { PartitionInput } from '../host/index.ts';
+import type { PartitionInput, TopologyPlace } from '../host/index.ts';
 import type { Settings } from '../settings/index.ts';
 
 /** The module that a task's thread loads. */
@@ -15,8 +15,9 @@ export const ORDER_INPUT = {
 } as const satisfies PartitionInput;
 
 /** The order analytics, as the settings ask for them. */
-export function orderTopology(settings: Settings): Topology {
+export function orderTopology(settings: Settings, { fits }: TopologyPlace = {}): Topology {
   return orderAnalytics({
+    fits,
     cubes: settings.cubes,
     cells_per_day: settings.cubeCellsPerDay,
     dedup_memory_ids: settings.dedupMemoryIds,
@@ -30,4 +31,5 @@ export function orderTopology(settings: Settings): Topology {
 }
 
 /** As a task's thread asks for it. */
-export const topologyOf = (config: unknown): Topology => orderTopology(config as Settings);
+export const topologyOf = (config: unknown, place?: TopologyPlace): Topology =>
+  orderTopology(config as Settings, place);
