@@ -136,7 +136,6 @@ const WORKERS = [
   'runtime/host/fit-thread.ts',
   'runtime/table-files/table-thread.ts',
   'runtime/generations/build-thread.ts',
-  'runtime/answers/page-thread.ts',
   'runtime/generations/recount-thread.ts',
   'runtime/host/task-thread.ts',
 ];
