@@ -65,8 +65,15 @@ export {
   type EnrichOptions,
   enrichingSource,
   enrichmentOf,
+  type GatheredAnswer,
+  type GatheredRow,
+  type MissingPart,
+  type PartRequest,
+  type RefusedQuery,
+  type UsedPart,
 } from './engine/index.ts';
 export {
+  type ClusterOptions,
   type OpenState,
   openState,
   type RunningTopology,

@@ -6,11 +6,11 @@ import { Draws } from './draws.ts';
 import { monthly } from './forecast-monthly.ts';
 
 /** A series to be forecast, and what came. */
-export interface TestSeries<Value extends number | null = number> {
+export interface TestSeries {
   readonly id: string;
   readonly period: number;
-  readonly train: readonly Value[];
-  readonly test: readonly Value[];
+  readonly train: readonly number[];
+  readonly test: readonly number[];
 }
 
 interface Shape {

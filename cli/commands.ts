@@ -46,6 +46,16 @@ const start: Command = {
     ...STREAM_OPTION,
     ...FAILING_OPTION,
     ...GAP_OPTION,
+    member: {
+      type: 'string',
+      value: 'NAME',
+      help: 'with --topology: shares its partitions with other processes on one NATS; the name of this one',
+    },
+    standbys: {
+      type: 'string',
+      value: 'NUMBER',
+      help: 'with --member: how many other members follow each task; default: 1',
+    },
     http: {
       type: 'string',
       value: 'PORT',

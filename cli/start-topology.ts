@@ -6,7 +6,13 @@ import {
   type Progress,
   systemClock,
 } from '../engine/index.ts';
-import { type RunningTopology, type RunOptions, readHostSettings, run } from '../runtime/index.ts';
+import {
+  type ClusterOptions,
+  type RunningTopology,
+  type RunOptions,
+  readHostSettings,
+  run,
+} from '../runtime/index.ts';
 import { type CommandArguments, type CommandContext, type ExitCode, UsageError } from './command.ts';
 import { loadPublisher } from './given/index.ts';
 import { keepStatus } from './keep-status.ts';
@@ -53,11 +59,13 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
   const { topology, dataDir, nats, natsPort } = place;
   const publisher = await publisherOf(place);
   const served = servedOf(args, env);
+  const cluster = clusterOf(args, nats !== undefined);
   const log = served === undefined ? plainLog(note) : served.log;
   const app = await run(topology, {
     dataDir,
     ...(nats === undefined ? { natsPort } : { natsUrl: nats.url, nats }),
     streams,
+    ...(cluster === undefined ? {} : { cluster }),
     failingRecords,
     onGap,
     ...(publisher === undefined ? {} : { publisher }),
@@ -67,6 +75,11 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
       if (!line.startsWith('stopped') && !line.startsWith('failed: ')) log(line);
     },
   });
+  if (app.isPartitioned) {
+    print(
+      `  member  ${cluster?.member ?? 'alone'} (of the ${topology.partitions} partitions; see millrace cluster plan)`,
+    );
+  }
   const reads = jetstreamInputs(topology).map(
     ({ stream, subjects, filter }) => `${stream} (${(filter.length > 0 ? filter : subjects).join(', ')})`,
   );
@@ -103,9 +116,31 @@ export async function start(args: CommandArguments, context: CommandContext): Pr
     await server?.close();
     await app.stop();
   }
+  if (app.isPartitioned) {
+    log('stopped; its tasks are given up');
+    return 0;
+  }
   const end = await withState(place, progressOf);
   log(end === undefined ? 'stopped; nothing was committed' : `stopped at ${positionsOf(end)}`);
   return 0;
+}
+
+/** What `--member` and `--standbys` ask for. */
+function clusterOf(args: CommandArguments, isGivenServer: boolean): ClusterOptions | undefined {
+  const member = args.text('member');
+  if (member === undefined) {
+    if (args.text('standbys') !== undefined) throw new UsageError('--standbys goes with --member.');
+    return undefined;
+  }
+  if (!isGivenServer)
+    throw new UsageError('--member needs a NATS that all members reach: NATS_URL, or --nats-url.');
+  return { member, standbys: args.whole('standbys', 1, 0) };
+}
+
+/** Null where a task has none yet. */
+function leastWatermark(tasks: readonly Progress[]): number | null {
+  const least = Math.min(...tasks.map(({ watermark_ms }) => watermark_ms ?? Number.NEGATIVE_INFINITY));
+  return Number.isFinite(least) ? least : null;
 }
 
 /** How a publisher gets into the embedded server. */
@@ -158,14 +193,17 @@ function progressReporter(app: RunningTopology, log: (line: string) => void): ()
     });
     told = new Map(counters.map((sample) => [keyOf(sample), sample.value]));
     const notable = moved.filter(({ name, by }) => by > 0 && NOTABLE.test(name));
-    const records = moved.find(({ name }) => name === RECORDS)?.by ?? 0;
-    const progress = progressOf(app.reader);
+    const records = moved.reduce((sum, { name, by }) => (name === RECORDS ? sum + by : sum), 0);
+    const told_of = app.readers().flatMap((reader) => progressOf(reader) ?? []);
+    // Of a partitioned topology each task has a position: "millrace cluster plan" shows them.
+    const [progress] = told_of;
     if (progress === undefined || (records === 0 && notable.length === 0)) return;
-    const { watermark_ms } = progress;
+    const watermark_ms = leastWatermark(told_of);
     const rate = Math.round((records * MS_PER_SECOND) / PROGRESS_INTERVAL_MS);
     const time = watermark_ms === null ? 'no watermark yet' : `watermark ${timeText(watermark_ms)}`;
     const asides = notable.map((sample) => `, ${sample.by} ${keyOf(sample).replace(/^millrace\./, '')}`);
-    log(`${positionsOf(progress)}, ${rate} records/s, ${time}${asides.join('')}`);
+    const where = app.isPartitioned ? `${told_of.length} tasks` : positionsOf(progress);
+    log(`${where}, ${rate} records/s, ${time}${asides.join('')}`);
   };
 }
 

@@ -48,6 +48,7 @@ export {
   overlap,
   type Permission,
   placed,
+  replicasFor,
   requirePatterns,
   requireStreamName,
   type ServiceNeeds,

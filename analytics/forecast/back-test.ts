@@ -1,6 +1,6 @@
 import { type Explained, type View, viewAt } from './effects.ts';
 import { cleanHistory, type ForecastSeries } from './history.ts';
-import { forecastBy, type MemberMethod, type OtherMethods } from './methods.ts';
+import { forecastBy, type MemberMethod } from './methods.ts';
 
 /** A place in a history from which the rest was forecast. */
 export interface Origin {
@@ -76,19 +76,13 @@ export function runMember(
   method: MemberMethod,
   period: number,
   origins: readonly Origin[],
-  others: OtherMethods = {},
 ): readonly (readonly number[])[] {
-  return origins.map(({ actual, view }) => viewed(method, view, { period, horizon: actual.length }, others));
+  return origins.map(({ actual, view }) => viewed(method, view, period, actual.length));
 }
 
 /** The forecast of a method from a view. */
-export function viewed(
-  method: MemberMethod,
-  view: View,
-  { period, horizon }: { readonly period: number; readonly horizon: number },
-  others: OtherMethods = {},
-): readonly number[] {
-  return view.restore(forecastBy(method, view.history, period, horizon, others));
+export function viewed(method: MemberMethod, view: View, period: number, horizon: number): readonly number[] {
+  return view.restore(forecastBy(method, view.history, period, horizon));
 }
 
 /** The mean absolute error over origins and steps. */

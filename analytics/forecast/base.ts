@@ -4,7 +4,7 @@ import { type Origin, originAt, originsOf, runMember, sizeOf, viewed } from './b
 import { viewAt } from './effects.ts';
 import { cleanHistory, explained, type ForecastSeries, HORIZON_MAX_STEPS } from './history.ts';
 import { seasonalScaleOf } from './measures.ts';
-import type { ForecastMethod, MemberMethod, OtherMethods } from './methods.ts';
+import type { ForecastMethod, MemberMethod } from './methods.ts';
 import { isPositive, meanOf } from './point-method.ts';
 
 /** What was forecast at an origin, and what came. */
@@ -64,11 +64,7 @@ export interface ForecastWish {
 type Runs = ReadonlyMap<MemberMethod, readonly (readonly number[])[]>;
 
 /** Throws as `forecastSeries` does. */
-export function baseOf(
-  series: ForecastSeries,
-  { method, horizon, also_at = [] }: ForecastWish,
-  others: OtherMethods = {},
-): Base {
+export function baseOf(series: ForecastSeries, { method, horizon, also_at = [] }: ForecastWish): Base {
   if (!Number.isInteger(horizon) || horizon < 1 || horizon > HORIZON_MAX_STEPS) {
     const message = `The horizon is ${horizon} steps: give a whole number from 1 to ${HORIZON_MAX_STEPS}.`;
     throw new MillraceError('invalid_horizon', message);
@@ -79,31 +75,26 @@ export function baseOf(
   const view = viewAt(known, values.length, horizon);
   const origins = originsOf(known, horizon);
   const methods = method === 'auto' ? candidatesOf(view.history, period) : [method];
-  const runs: Runs = new Map(methods.map((one) => [one, runMember(one, period, origins, others)]));
+  const runs: Runs = new Map(methods.map((one) => [one, runMember(one, period, origins)]));
   const members = method === 'auto' ? chooseMembers(origins, runs) : [{ method, weight: 1 }];
   const all = (from: typeof view, steps: number): readonly number[] =>
-    blend(
-      members,
-      new Map(
-        members.map((one) => [one.method, viewed(one.method, from, { period, horizon: steps }, others)]),
-      ),
-    );
+    blend(members, new Map(members.map((one) => [one.method, viewed(one.method, from, period, steps)])));
   const isNonNegative = values.every((value) => value >= 0);
   const bounded = (points: readonly number[]): readonly number[] =>
     isNonNegative ? points.map((value) => Math.max(value, 0)) : points;
   const place = (at: number): Origin | undefined => origins.find((origin) => origin.at === at);
   const also = also_at.map((before_end) => values.length - before_end).filter((at) => at >= 1 && !place(at));
-  const further = also.map((at) => originAt(known, at, horizon));
+  const others = also.map((at) => originAt(known, at, horizon));
   const toTested = (origin: Origin, forecast: readonly number[]): Tested => {
     const before = values.slice(0, origin.at);
     const plain = { history: before, restore: (points: readonly number[]) => points };
-    const span = { period, horizon: origin.actual.length };
+    const steps = origin.actual.length;
     return {
       ...{ before_end: values.length - origin.at, actual: origin.actual, size: origin.size },
       forecast: bounded(forecast),
       scale: seasonalScaleOf(before, period),
-      naive: viewed('naive', { ...origin.view, ...plain }, span),
-      seasonal_naive: viewed('seasonal_naive', { ...origin.view, ...plain }, span),
+      naive: viewed('naive', { ...origin.view, ...plain }, period, steps),
+      seasonal_naive: viewed('seasonal_naive', { ...origin.view, ...plain }, period, steps),
     };
   };
   return {
@@ -112,7 +103,7 @@ export function baseOf(
     tested: origins.map((origin, index) =>
       toTested(origin, ownAt({ origins, runs, members, method, horizon }, index)),
     ),
-    also: further.map((origin) => toTested(origin, all(origin.view, origin.actual.length))),
+    also: others.map((origin) => toTested(origin, all(origin.view, origin.actual.length))),
     effects: known.regressors.map(({ name, values: given }, index) => ({
       ...{ name, effect: view.effects[index] ?? 0, is_factor: view.isFactor },
       is_known: given.length > values.length,

@@ -3,7 +3,7 @@ import { type Base, baseOf, type Effect, type ForecastWish, type Tested } from '
 import type { ForecastSeries } from './history.ts';
 import { demandEndsOf, type Spread, spreadsOf, walkSpread } from './intervals.ts';
 import { smapeOf } from './measures.ts';
-import type { ForecastMethod, OtherMethods } from './methods.ts';
+import type { ForecastMethod } from './methods.ts';
 import { meanOf } from './point-method.ts';
 
 export interface ForecastPoint {
@@ -47,12 +47,8 @@ export interface Forecast {
  * The next `horizon` steps of a series. The same input gives the same answer. Throws MillraceError
  * `too_little_history`, `value_not_finite`, `invalid_period`, `invalid_horizon`.
  */
-export function forecastSeries(
-  series: ForecastSeries,
-  wish: ForecastWish,
-  others: OtherMethods = {},
-): Forecast {
-  return finished(baseOf(series, wish, others));
+export function forecastSeries(series: ForecastSeries, wish: ForecastWish): Forecast {
+  return finished(baseOf(series, wish));
 }
 
 const MIN_ORIGINS = 2;

@@ -11,12 +11,4 @@ export {
   PERIOD_MAX_STEPS,
 } from './history.ts';
 export { maseOf, smapeOf } from './measures.ts';
-export {
-  FORECAST_METHODS,
-  FORECAST_VERSION,
-  type ForecastMethod,
-  type MemberMethod,
-  type OtherMethods,
-} from './methods.ts';
-export { isPositive } from './point-method.ts';
-export { deseasoned, hasSeason } from './season.ts';
+export { FORECAST_METHODS, FORECAST_VERSION, type ForecastMethod, type MemberMethod } from './methods.ts';

@@ -7,7 +7,6 @@ import { prophet } from './prophet.ts';
 import { theta } from './theta.ts';
 import { weightedTrend } from './weighted-trend.ts';
 
-/** What forecasts each step, by method. */
 const POINT_METHODS = {
   naive,
   seasonal_naive: seasonalNaive,
@@ -24,8 +23,6 @@ const POINT_METHODS = {
 export const FORECAST_VERSION = 4;
 
 export type MemberMethod = keyof typeof POINT_METHODS;
-/** Others in the place of some methods, to be compared with them. */
-export type OtherMethods = Partial<Readonly<Record<MemberMethod, PointMethod>>>;
 export const MEMBER_METHODS = Object.keys(POINT_METHODS) as readonly MemberMethod[];
 export const FORECAST_METHODS = ['auto', ...MEMBER_METHODS] as const;
 export type ForecastMethod = 'auto' | MemberMethod;
@@ -36,10 +33,9 @@ export function forecastBy(
   history: readonly number[],
   period: number,
   horizon: number,
-  others: OtherMethods = {},
 ): readonly number[] {
   const [first = 0] = history;
   if (history.every((value) => value === first)) return new Array<number>(horizon).fill(first);
-  const points = (others[method] ?? POINT_METHODS[method])(history, period, horizon);
+  const points = POINT_METHODS[method](history, period, horizon);
   return history.every((value) => value >= 0) ? points.map((value) => Math.max(value, 0)) : points;
 }

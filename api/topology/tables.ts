@@ -51,7 +51,7 @@ export interface TableAnswer {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-interface Asked {
+export interface Asked {
   readonly reader: KvReader;
   readonly table: ServedTable;
   readonly params: TableParams;
@@ -130,7 +130,7 @@ function rowsOf(query: TableQuery, answer: Answered): Rows {
   return { found: true, json, next };
 }
 
-function problem({ reason, message }: FailedAnswer): ApiError {
+export function problem({ reason, message }: Pick<FailedAnswer, 'reason' | 'message'>): ApiError {
   switch (reason) {
     case 'not_up_to_bound':
       return new ApiError('position_unmet', message, { retryAfter_s: 1 });

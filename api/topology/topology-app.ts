@@ -3,11 +3,15 @@ import { type Context, Hono } from 'hono';
 import type { Logger } from 'pino';
 import { toJsonText } from '../../analytics/index.ts';
 import {
+  type GatheredAnswer,
   type KvReader,
   META_TABLE,
   type MetricSample,
+  type PartRequest,
+  type RefusedQuery,
   readProgress,
   type SupervisedState,
+  type TableSize,
   type Topology,
 } from '../../engine/index.ts';
 import { type Cause, PROMETHEUS_TYPE } from '../../runtime/index.ts';
@@ -21,8 +25,9 @@ import {
   timeText,
   timeTextOrNull,
 } from '../http/index.ts';
+import { gatherTable } from './gathered-table.ts';
 import { tableParamsOf } from './table-query.ts';
-import { answerTable, type ServedTable, servedTables } from './tables.ts';
+import { type Asked, answerTable, type ServedTable, servedTables, type TableAnswer } from './tables.ts';
 
 /** What the HTTP server of a topology needs of the process that runs it. */
 export interface TopologyPorts {
@@ -30,8 +35,10 @@ export interface TopologyPorts {
   readonly log: Logger;
   /** Everything but the health asks for it as a bearer token; undefined: nothing does. */
   readonly token: string | undefined;
-  /** The committed state. */
-  reader(): KvReader;
+  /** The committed states that this process has: one, or those of its tasks. */
+  readers(): readonly KvReader[];
+  /** Answers from all partitions, whichever process has them; undefined: there is one state. */
+  readonly ask?: (request: PartRequest, timeout_ms?: number) => Promise<GatheredAnswer | RefusedQuery>;
   metrics(): readonly MetricSample[];
   /** How the task stands. */
   status(): {
@@ -80,7 +87,7 @@ export function createTopologyApp(ports: TopologyPorts): Hono<{ Variables: Varia
   get(app, '/tables/:name', async (context) => {
     const table = tableOf(tables, context.req.param('name') ?? '');
     const params = tableParamsOf(new URL(context.req.url).searchParams);
-    const { found, json: body } = await answerTable({ reader: ports.reader(), table, params, cursors });
+    const { found, json: body } = await answerOf(ports, { table, params, cursors });
     if (!found) throw new ApiError('not_found', `The table "${table.name}" has no row of this key.`);
     return json(body);
   });
@@ -133,7 +140,7 @@ async function health(ports: TopologyPorts): Promise<Response> {
     topology: ports.topology.name,
     task: { state, ...(error === undefined ? {} : { code: error.code, message: error.message }) },
     nats: { connected: ports.connected() },
-    notices: noticesOf(ports.reader()),
+    notices: noticesOf(ports.readers()),
     why,
   };
   return json(body, status === 'ok' ? 200 : 503);
@@ -141,25 +148,56 @@ async function health(ports: TopologyPorts): Promise<Response> {
 
 /** How each operator stands, as of the last commit. */
 function operators({ topology, ...ports }: TopologyPorts) {
-  const reader = ports.reader();
+  const readers = ports.readers();
   const samples = ports.metrics();
-  const progress = reader.snapshot((table) => readProgress(table(META_TABLE)));
+  const watermarks = readers.map(
+    (reader) => reader.snapshot((table) => readProgress(table(META_TABLE)))?.watermark_ms ?? null,
+  );
+  const lags = samples.filter(({ name }) => name === 'millrace.task.lag').map(({ value }) => value);
   return {
     time: timeText(Date.now()),
-    watermark: timeTextOrNull(progress?.watermark_ms ?? null),
-    lag: samples.find(({ name }) => name === 'millrace.task.lag')?.value ?? null,
-    operators: operatorStates(topology.describe(), samples, reader.tableSizes?.()),
+    watermark: timeTextOrNull(leastOf(watermarks)),
+    lag: lags.length === 0 ? null : Math.max(...lags),
+    operators: operatorStates(topology.describe(), samples, sizesOf(readers)),
   };
 }
 
 /** What was not simply processed, since the state was made, by kind. */
-function noticesOf(reader: KvReader): Record<string, number> {
-  const progress = reader.snapshot((table) => readProgress(table(META_TABLE)));
+function noticesOf(readers: readonly KvReader[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const kinds of Object.values(progress?.notices ?? {})) {
-    for (const [kind, count] of Object.entries(kinds)) counts[kind] = (counts[kind] ?? 0) + count;
+  for (const reader of readers) {
+    const progress = reader.snapshot((table) => readProgress(table(META_TABLE)));
+    for (const kinds of Object.values(progress?.notices ?? {})) {
+      for (const [kind, count] of Object.entries(kinds)) counts[kind] = (counts[kind] ?? 0) + count;
+    }
   }
   return counts;
+}
+
+/** Null where one has none. */
+function leastOf(watermarks: readonly (number | null)[]): number | null {
+  const least = Math.min(...watermarks.map((time_ms) => time_ms ?? Number.NEGATIVE_INFINITY));
+  return Number.isFinite(least) ? least : null;
+}
+
+/** The tables of all states together. */
+function sizesOf(readers: readonly KvReader[]): ReadonlyMap<string, TableSize> {
+  const sizes = new Map<string, TableSize>();
+  for (const reader of readers) {
+    for (const [table, { rows, size_bytes }] of reader.tableSizes?.() ?? []) {
+      const before = sizes.get(table) ?? { rows: 0, size_bytes: 0 };
+      sizes.set(table, { rows: before.rows + rows, size_bytes: before.size_bytes + size_bytes });
+    }
+  }
+  return sizes;
+}
+
+async function answerOf(ports: TopologyPorts, asked: Omit<Asked, 'reader'>): Promise<TableAnswer> {
+  if (ports.ask !== undefined) return await gatherTable({ ...asked, ask: ports.ask });
+  const [reader] = ports.readers();
+  if (reader === undefined)
+    throw new ApiError('state_not_ready', 'There is no state yet.', { retryAfter_s: 1 });
+  return await answerTable({ ...asked, reader });
 }
 
 const whileNot = (state: SupervisedState): string => (state === 'starting' ? 'starting' : 'degraded');

@@ -57,6 +57,11 @@ interface Owed {
   isSettled: boolean;
 }
 
+/** What a message comes of is the task's own business. */
+function asSent({ sequence: _, ...message }: OutMessage): OutMessage {
+  return message;
+}
+
 const isOpen = ({ isSettled }: Owed): boolean => !isSettled;
 
 /** Sends of one subject. */
@@ -367,7 +372,7 @@ export class Outbox {
     const { message, isOld } = entry;
     const isFirst = entry.sends++ === 0 && !isOld;
     try {
-      const stored = await this.#publisher.publish(message, isFirst);
+      const stored = await this.#publisher.publish(asSent(message), isFirst);
       if (isFirst && wasThere(stored)) this.#events.duplicate?.(message);
       return true;
     } catch (error) {

@@ -18,10 +18,12 @@ export interface UsedPart {
   readonly watermark_ms: number | null;
 }
 
+/** A row, and the partition that it is of. */
 export interface GatheredRow extends PartRow {
   readonly partition: string;
 }
 
+/** The answer of all partitions of a table, and what it lacks. */
 export interface GatheredAnswer {
   readonly ok: true;
   /** In the order of the query; rows of one key in the order of their partitions. */

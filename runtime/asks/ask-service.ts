@@ -30,6 +30,8 @@ export interface AskServiceOptions {
   readonly places: TablePlaces;
   /** What this process holds of a stage now. */
   readonly held: (stage: string) => readonly HeldPart[];
+  /** Makes sure of the leases of what this process owns of a stage: whoever asks wants its owner. */
+  readonly confirm?: (stage: string, partitions: readonly string[] | undefined) => Promise<void>;
   /** Who holds the partitions of a stage now. */
   readonly holders: (stage: string) => Holders;
   readonly limits?: Partial<GatherLimits>;
@@ -62,7 +64,7 @@ export class AskService {
     this.#served = [
       this.#requests.serve(
         memberSubject(topology, member),
-        (payload) => Promise.resolve(encodeJson({ member, parts: this.#parts(parseRequest(payload)) })),
+        async (payload) => encodeJson({ member, parts: await this.#parts(parseRequest(payload)) }),
         limits,
       ),
       this.#requests.serve(
@@ -111,16 +113,19 @@ export class AskService {
       holders: holders(stage),
       ask: async (member, request, timeout_ms, signal) =>
         // What lies in this process needs no way over the network.
-        member === own ? this.#parts(request) : await this.#askOther(member, request, timeout_ms, signal),
+        member === own
+          ? await this.#parts(request)
+          : await this.#askOther(member, request, timeout_ms, signal),
       ...(limits === undefined ? {} : { limits }),
     });
     this.#gatherers.set(stage, gatherer);
     return gatherer;
   }
 
-  #parts(request: PartRequest): readonly Part[] {
-    const { places, held } = this.#options;
+  async #parts(request: PartRequest): Promise<readonly Part[]> {
+    const { places, held, confirm } = this.#options;
     const stage = places.stageOf(request.table);
+    if (stage !== undefined && request.require === 'owner') await confirm?.(stage, request.partitions);
     return stage === undefined ? [] : answerParts(held(stage), request);
   }
 

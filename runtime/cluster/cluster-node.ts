@@ -343,6 +343,11 @@ export class ClusterNode {
     return this.#leases.isConfirmed(key) || (await this.#leases.confirm(key));
   }
 
+  /** Whether that was confirmed so lately that it still holds. */
+  isConfirmed(task: TaskId): boolean {
+    return this.#leases.isConfirmed(taskKey(task));
+  }
+
   metrics(): readonly MetricSample[] {
     return this.#metrics.samples();
   }

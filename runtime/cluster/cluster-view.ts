@@ -12,6 +12,7 @@ import {
   readPlan,
   type TaskId,
   type TaskKey,
+  type TaskReport,
   taskKey,
   taskOf,
 } from './records.ts';
@@ -43,6 +44,8 @@ export interface ClusterView {
   members(): readonly ClusterMember[];
   /** Undefined while nobody owns it. */
   owner(task: TaskId): { readonly member: string; readonly epoch: number } | undefined;
+  /** What members say of a task, by their ids; a second old, or as old as the record of a member that has died. */
+  reports(task: TaskId): ReadonlyMap<string, TaskReport>;
   /** Calls back after each change of who owns or follows what, until the returned function is called. */
   onChange(listener: () => void): () => void;
 }
@@ -169,16 +172,25 @@ export class ClusterBoard implements ClusterView {
     return { member: own.record.member, epoch: epochOf(own.record, own.revision) };
   }
 
-  /**
-   * The member that has a task. Undefined where nobody has it, or a process that ended: its name has said since that
-   * it is another one.
-   */
+  reports(task: TaskId): ReadonlyMap<string, TaskReport> {
+    const found = new Map<string, TaskReport>();
+    for (const [id, { record }] of this.#members) {
+      const report = record.tasks[taskKey(task)];
+      if (report !== undefined) found.set(id, report);
+    }
+    return found;
+  }
+
   /** Up to where the outside has everything of a task, as its owners have said. */
   settled(task: TaskKey): number {
     const said = [...this.memberRecords.values()].map(({ record }) => record.tasks[task]?.settled ?? 0);
     return Math.max(0, ...said);
   }
 
+  /**
+   * The member that has a task. Undefined where nobody has it, or a process that ended: its name has said since that
+   * it is another one.
+   */
   holder(task: TaskKey): string | undefined {
     const own = this.#owns.get(task);
     if (own === undefined || own.record.state !== 'owned') return undefined;

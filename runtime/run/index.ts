@@ -1,3 +1,4 @@
+export type { ClusterOptions } from '../partitions/index.ts';
 export { type EdgeProblem, edgeProblems } from './edge-problems.ts';
 export { lookAtEdges } from './look-at-edges.ts';
 export { sayLoudly } from './loud.ts';

@@ -1,5 +1,6 @@
 import type { GapChoice, NatsAccess } from '../../connectors/index.ts';
 import type { Publisher, TaskLimits, TopologyChange } from '../../engine/index.ts';
+import type { ClusterOptions } from '../partitions/index.ts';
 
 /** Where and how `run` runs a topology. */
 export interface RunOptions {
@@ -11,6 +12,11 @@ export interface RunOptions {
   readonly nats?: NatsAccess;
   /** Port of the server that is started; default: a free one. */
   readonly natsPort?: number;
+  /**
+   * Shares the tasks of a topology with partitions with other processes that have the same `natsUrl`, and another
+   * `member` and `dataDir` each. Default: this process has all of them.
+   */
+  readonly cluster?: ClusterOptions;
   /** Streams that the topology's sinks write to, by name, with their subjects; made if they are not there. */
   readonly streams?: Readonly<Record<string, readonly string[]>>;
   readonly limits?: Partial<TaskLimits>;

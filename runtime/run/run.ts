@@ -1,5 +1,6 @@
 import {
   connectNats,
+  type JetStreamInput,
   JetStreamPublisher,
   jetstreamInputs,
   type NatsLink,
@@ -8,16 +9,27 @@ import {
   toldPublisher,
 } from '../../connectors/index.ts';
 import {
+  answerParts,
+  deadLetterQuarantine,
+  type GatheredAnswer,
+  type HeldPart,
   type KvReader,
   type MetricSample,
   MillraceError,
+  mergeParts,
   openDataFolder,
+  type PartRequest,
+  type RefusedQuery,
   systemClock,
   type Topology,
 } from '../../engine/index.ts';
+import type { PartitionHost } from '../host/index.ts';
+import { type PartitionedParts, PartitionedRun } from '../partitions/index.ts';
+import { programVersion } from '../snapshots/index.ts';
 import { type Cause, diagnose, gatherFacts, type HostFacts, hostFacts, SendWatch } from '../why/index.ts';
 import { HostedState } from './hosted-state.ts';
 import { sayLoudly } from './loud.ts';
+import { partitionedApp } from './partitioned-app.ts';
 import type { RunOptions } from './run-options.ts';
 import { checkEdges, makeStreams, serverOf } from './surroundings.ts';
 import { throughReconnects } from './through-reconnects.ts';
@@ -27,8 +39,17 @@ export interface RunningTopology {
   readonly url: string;
   /** Publishes and subscribes on the same server. */
   readonly link: NatsLink;
-  /** The committed state, for `queryTable` and other readers. */
+  /** The committed state, for `queryTable` and other readers; that of a partitioned topology is refused: see `ask`. */
   readonly reader: KvReader;
+  /** Its tasks are run apart, here and perhaps in other processes. */
+  readonly isPartitioned: boolean;
+  /** The committed states that this process has: one, or those of its tasks. */
+  readers(): readonly KvReader[];
+  /**
+   * Answers a table query; of a partitioned topology from all partitions, whichever process has them. What the answer
+   * lacks, it names.
+   */
+  ask(request: PartRequest, timeout_ms?: number): Promise<GatheredAnswer | RefusedQuery>;
   /**
    * Resolves once `stop` was called. Rejects with what ended the task for good: an error that does not pass by
    * itself, or the end of the embedded server. What was committed can be read on until `stop`.
@@ -65,8 +86,11 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
   const log = options.log ?? (() => undefined);
   const inputs = jetstreamInputs(topology);
   for (const line of openDataFolder(options.dataDir)) log(line);
-  if (topology.partitions !== undefined) {
-    log(`the ${topology.partitions} partitions of "${topology.name}" are run together, as one task`);
+  const isPartitioned = runsPartitioned(topology, inputs, options);
+  if (!isPartitioned && topology.partitions !== undefined) {
+    log(
+      `the ${topology.partitions} partitions of "${topology.name}" are run together, as one task: no partitionBy`,
+    );
   }
   const end = ending();
   const server = await serverOf(options, inputs, log, end.fail);
@@ -79,12 +103,27 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
     opened.push(() => link.close());
     const manager = await openManager(link);
     await checkEdges({ topology, inputs, link, options }, log);
-    await makeStreams(link, manager, inputs, options, log);
+    await makeStreams(link, manager, isPartitioned ? [] : inputs, options, log);
     const sends = new SendWatch();
     const jetStream = new JetStreamPublisher(link);
     const publisher = sends.over(
       toldPublisher(options.publisher?.(jetStream) ?? jetStream, systemClock, log),
     );
+    const unwatch = link.onStatus((status) => {
+      if (status === 'disconnected') log(`NATS at ${link.url} is away; the task goes on when it is back`);
+      if (status === 'connected') log(`NATS at ${link.url} is back`);
+    });
+    opened.push(() => Promise.resolve(unwatch()));
+    const stop = async (): Promise<void> => {
+      await close();
+      end.done();
+    };
+    if (isPartitioned) {
+      const partitioned = partitionedRun(topology, inputs, options, { link, publisher, log, fail: end.fail });
+      opened.push(() => partitioned.stop());
+      await partitioned.start();
+      return { ...partitionedApp(partitioned, link, sends), ended: end.promise, stop };
+    }
     const state = new HostedState({
       ...{ topology, inputs, options, publisher, link, log },
       ...{ nats: server.server, fail: end.fail },
@@ -92,17 +131,15 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
     opened.push(() => state.close());
     const { reader } = state;
     state.start();
-    const unwatch = link.onStatus((status) => {
-      if (status === 'disconnected') log(`NATS at ${link.url} is away; the task goes on when it is back`);
-      if (status === 'connected') log(`NATS at ${link.url} is back`);
-    });
-    opened.push(() => Promise.resolve(unwatch()));
     const loud = sayLoudly(() => state.host.metrics, log);
     opened.push(() => Promise.resolve(loud.stop()));
     return {
       url: link.url,
       link,
       reader,
+      isPartitioned: false,
+      readers: () => [reader],
+      ask: (request) => Promise.resolve(askWhole(state.host, request)),
       ended: end.promise,
       metrics: () => state.host.metrics,
       facts: () => hostFacts(state.host, sends.failures),
@@ -136,15 +173,61 @@ export async function run(topology: Topology, options: RunOptions): Promise<Runn
         if (!streams.includes(stream)) throw notRead(stream, streams);
         await state.committed([[stream, sequence]], timeout_ms);
       },
-      stop: async () => {
-        await close();
-        end.done();
-      },
+      stop,
     };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Its tasks are run apart where its stream can be divided. Throws `not_partitioned` for a cluster of another topology. */
+function runsPartitioned(
+  { name, partitions }: Topology,
+  inputs: readonly JetStreamInput[],
+  { cluster }: RunOptions,
+): boolean {
+  if (cluster !== undefined && partitions === undefined) {
+    throw new MillraceError(
+      'not_partitioned',
+      `The topology "${name}" has no partitions that members of a cluster could share: give it the option partitions.`,
+    );
+  }
+  const isDivided = inputs.some(({ partitionBy }) => partitionBy !== undefined);
+  return partitions !== undefined && (cluster !== undefined || isDivided);
+}
+
+function partitionedRun(
+  topology: Topology,
+  inputs: readonly JetStreamInput[],
+  options: RunOptions,
+  parts: Pick<PartitionedParts, 'link' | 'publisher' | 'log' | 'fail'>,
+): PartitionedRun {
+  const { dataDir, cluster, limits, onGap, allowTopologyChange = false, failingRecords } = options;
+  return new PartitionedRun({
+    ...parts,
+    ...{ topology, inputs, dataDir, cluster, limits, onGap, allowTopologyChange },
+    version: programVersion(),
+    quarantineOf: () => (failingRecords === 'deadLetter' ? deadLetterQuarantine() : undefined),
+    onTopologyChange: (changes) => {
+      for (const { text } of changes) parts.log(`the topology changed: ${text}`);
+      options.onTopologyChange?.(changes);
+    },
+  });
+}
+
+/** The answer of the one state that a topology without partitions has. */
+function askWhole(host: PartitionHost, request: PartRequest): GatheredAnswer | RefusedQuery {
+  const held: HeldPart = {
+    ...{ partition: host.partition, role: 'owner', epoch: null, isSure: true, staleness_ms: undefined },
+    reader: () => host.reader(),
+    codecOf: () => undefined,
+  };
+  const [part] = answerParts([held], request);
+  const { partition } = host;
+  if (part?.ok === true) return mergeParts(request.query, [part], []);
+  const { reason = 'not_held', message = `There is no partition but ${partition}.` } = part ?? {};
+  return mergeParts(request.query, [], [{ partition, reason, message }]);
 }
 
 /** A promise with its ends outside; nobody has to listen. */

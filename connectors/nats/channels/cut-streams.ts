@@ -1,6 +1,13 @@
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { cutStream, cutSubjects, MillraceError, targetSubjects } from '../../../engine/index.ts';
-import { createStream, type NatsLink, openManager, placed, placementOf } from '../client/index.ts';
+import {
+  createStream,
+  type NatsLink,
+  openManager,
+  placed,
+  placementOf,
+  replicasFor,
+} from '../client/index.ts';
 
 export interface CutLimits {
   /** Blocks that one channel holds; then its producers wait. */
@@ -20,7 +27,7 @@ export async function ensureCutStream(
   { channel_max_messages }: CutLimits = DEFAULT_CUT_LIMITS,
 ): Promise<void> {
   const manager = await openManager(link);
-  const { replicas = 1, placement } = placed(link, {} as { replicas?: number });
+  const { replicas, placement } = placed(link, { replicas: replicasFor(link) });
   const name = cutStream(topology, cut);
   await createStream(manager, {
     name,

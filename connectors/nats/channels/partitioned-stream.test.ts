@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { partitionOf } from '../../../engine/index.ts';
 import { startTestNats, type TestNats } from '../../../test/nats.ts';
-import { connectNats, type NatsLink, openManager } from '../client/index.ts';
-import { ensurePartitionedStream, layoutOf, transformOf } from './partitioned-stream.ts';
+import { connectNats, layoutOf, type NatsLink, openManager } from '../client/index.ts';
+import { ensurePartitionedStream, transformOf } from './partitioned-stream.ts';
 
 let nats: TestNats;
 let link: NatsLink;

@@ -1,12 +1,13 @@
-import { createHash } from 'node:crypto';
-import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream';
+import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { MillraceError, requirePartitions } from '../../../engine/index.ts';
 import {
   createStream,
+  layoutOf,
   type NatsLink,
   openManager,
   placed,
   placementOf,
+  replicasFor,
   requirePatterns,
 } from '../client/index.ts';
 
@@ -18,8 +19,6 @@ export interface PartitionedStreamSpec {
   readonly partitionBy: readonly number[];
   readonly partitions: number;
 }
-
-const HASH_CHARS = 16;
 
 /** How a stream puts what is published into partitions: stored as `p.<partition>.<the other parts>`. Throws `bad_config`. */
 export function transformOf({ stream, subject, partitionBy, partitions }: PartitionedStreamSpec) {
@@ -42,12 +41,6 @@ export function transformOf({ stream, subject, partitionBy, partitions }: Partit
   };
 }
 
-/** What tells one division into partitions from another: part of every position. */
-export function layoutOf({ subject_transform: transform }: Pick<StreamConfig, 'subject_transform'>): string {
-  const text = JSON.stringify([transform?.src ?? null, transform?.dest ?? null]);
-  return createHash('sha256').update(text).digest('base64url').slice(0, HASH_CHARS);
-}
-
 /**
  * The stream of a partitioned topology, made if it is not there. Gives its layout. Throws `layout_missing` for an existing
  * stream that divides keys otherwise, or not at all: nothing is changed in place, for keys would move.
@@ -55,7 +48,7 @@ export function layoutOf({ subject_transform: transform }: Pick<StreamConfig, 's
 export async function ensurePartitionedStream(link: NatsLink, spec: PartitionedStreamSpec): Promise<string> {
   const wanted = transformOf(spec);
   const manager = await openManager(link);
-  const { replicas = 1, placement } = placed(link, {} as { replicas?: number });
+  const { replicas, placement } = placed(link, { replicas: replicasFor(link) });
   await createStream(manager, {
     name: spec.stream,
     subjects: [spec.subject],

@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { type JetStreamClient, type JetStreamOptions, jetstream } from '@nats-io/jetstream';
-import { type ConnectionOptions, createInbox, credsAuthenticator, nkeyAuthenticator } from 'nats';
+import {
+  type ConnectionOptions,
+  createInbox,
+  credsAuthenticator,
+  type NatsConnection,
+  nkeyAuthenticator,
+} from 'nats';
 import { MillraceError } from '../../../engine/index.ts';
 
 /** How a client proves who it is. Files are read again at each connect, so that they can be renewed. */
@@ -146,6 +152,12 @@ export function placed<T extends { readonly replicas?: number }>(
   spec: T,
 ): T & StreamPlacement {
   return { ...spec, ...access.streams };
+}
+
+/** How often streams of a cluster are stored where nothing else is asked for: as often as it has servers, up to three. */
+export function replicasFor({ connection }: { readonly connection: NatsConnection }): number {
+  const servers = connection.info?.connect_urls?.length ?? 1;
+  return servers >= 3 ? 3 : 1;
 }
 
 /** The client's form of a placement. */

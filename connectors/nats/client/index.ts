@@ -9,6 +9,7 @@ export {
   newInbox,
   placed,
   placementOf,
+  replicasFor,
   type StreamPlacement,
 } from './access.ts';
 export * from './connection.ts';
@@ -49,6 +50,7 @@ export {
   ensureStream,
   ensureStreams,
   inspectStream,
+  layoutOf,
   openManager,
   type StreamSpec,
   streamEnd,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   DiscardPolicy,
   type JetStreamManager,
@@ -288,9 +289,14 @@ export async function createStream(
 }
 
 /** What a source must know of its stream. Throws `stream_missing` when it is not there. */
-export async function streamFacts(manager: JetStreamManager, stream: string): Promise<StreamFacts> {
+export async function streamFacts(
+  manager: JetStreamManager,
+  stream: string,
+  isPartition = false,
+): Promise<StreamFacts> {
   try {
-    return factsOf(await manager.streams.info(stream));
+    const info = await manager.streams.info(stream);
+    return isPartition ? { ...factsOf(info), layout: layoutOf(info.config) } : factsOf(info);
   } catch (error) {
     if (!isStreamNotFound(error)) throw error;
     throw new MillraceError(
@@ -329,6 +335,14 @@ export async function streamEnd(
   } finally {
     clearTimeout(timer);
   }
+}
+
+const HASH_CHARS = 16;
+
+/** What tells one division of a stream into partitions from another: part of every position. */
+export function layoutOf({ subject_transform: transform }: Pick<StreamConfig, 'subject_transform'>): string {
+  const text = JSON.stringify([transform?.src ?? null, transform?.dest ?? null]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, HASH_CHARS);
 }
 
 function factsOf({ config, created, state }: StreamInfo): StreamFacts {

@@ -25,6 +25,12 @@ export interface JetStreamInputOptions {
    */
   readonly filter?: readonly string[];
   /**
+   * Of a topology with partitions: which of the `*` of its one subject decide where a message goes, counted from 1, as
+   * `[1]` of `orders.*.*`. The stream is made so that it divides messages itself. Give the subject another `*` that says
+   * the type of the message: then time passes in quiet partitions, too.
+   */
+  readonly partitionBy?: readonly number[];
+  /**
    * What becomes of messages that the stream has removed before they were read (its limits, a purge), as the position
    * tells after a time away. `stop` (default): the task ends with `position_before_stream`. `skip`: it goes on without
    * them; they are counted, and health names them.
@@ -44,7 +50,7 @@ export interface JetStreamInputOptions {
  * `bad_stream_name` and `bad_subject` for what NATS does not take, and `bad_config`.
  */
 export function jetstream(stream: string, options: JetStreamInputOptions): SourceSpec {
-  const { name, subjects, filter = [], onGap, compacted, through } = options;
+  const { name, subjects, filter = [], onGap, compacted, through, partitionBy } = options;
   requireStreamName(stream);
   requirePatterns(`the source of "${stream}"`, [...subjects, ...filter]);
   if (compacted === true && onGap !== undefined) {
@@ -56,7 +62,7 @@ export function jetstream(stream: string, options: JetStreamInputOptions): Sourc
   return {
     name: name ?? stream.toLowerCase(),
     kind: 'jetstream',
-    options: { stream, subjects, filter, gaps: compacted === true ? 'compacted' : onGap },
+    options: { stream, subjects, filter, partitionBy, gaps: compacted === true ? 'compacted' : onGap },
     ...(filter.length === 0 ? {} : { definition: { filter: [...filter].sort().join(', ') } }),
     ...(through === undefined ? {} : { through }),
   };
@@ -71,6 +77,8 @@ export interface JetStreamInput {
   readonly subjects: readonly string[];
   /** What is read of it; none: all. */
   readonly filter: readonly string[];
+  /** Which `*` of its subject decide the partition. */
+  readonly partitionBy?: readonly number[];
   /** Undefined: as whoever runs the topology says. */
   readonly gaps: GapChoice | 'compacted' | undefined;
   /** What stands between the stream and the graph. */
@@ -90,7 +98,12 @@ export function gapPolicy(own: JetStreamInput['gaps'], otherwise: GapChoice = 's
 export function jetstreamInputs({ name, sources }: Topology): readonly JetStreamInput[] {
   const inputs = sources.flatMap(
     // A topology of an older copy of the package says nothing of a filter.
-    ({ name: node, kind, options: { stream, subjects, filter = [], gaps }, through = (source) => source }) =>
+    ({
+      name: node,
+      kind,
+      options: { stream, subjects, filter = [], gaps, partitionBy },
+      through = (source) => source,
+    }) =>
       kind === 'jetstream' && typeof stream === 'string' && Array.isArray(subjects) && Array.isArray(filter)
         ? [
             {
@@ -99,6 +112,7 @@ export function jetstreamInputs({ name, sources }: Topology): readonly JetStream
               subjects: subjects.map(String),
               filter: filter.map(String),
               gaps: gapsOf(gaps),
+              ...(Array.isArray(partitionBy) ? { partitionBy: partitionBy.map(Number) } : {}),
               through,
             },
           ]

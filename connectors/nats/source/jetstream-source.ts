@@ -28,7 +28,7 @@ import type { NatsRecord } from './record.ts';
 import { RecordBuffer } from './record-buffer.ts';
 import type { RecordSink } from './record-sink.ts';
 import type { SourceDiagnostics } from './source-diagnostics.ts';
-import { closedError, missingError, named, wentBackError } from './source-errors.ts';
+import { closedError, layoutError, missingError, named, wentBackError } from './source-errors.ts';
 import { checkContinuity } from './stream-continuity.ts';
 import { marksOf, StreamTrail } from './stream-trail.ts';
 import { SubjectFilter } from './subject-filter.ts';
@@ -43,6 +43,8 @@ export interface JetStreamSourceOptions {
   readonly filter_subjects?: readonly string[];
   /** What becomes of messages that are gone unread, see `StreamFacts`; default: an error. A KV bucket's are `normal`. */
   readonly gaps?: StreamFacts['gaps'];
+  /** Of a partition: how the stream has to divide keys. It is part of positions, and looked at with each consumer. */
+  readonly layout?: string;
   readonly limits?: Partial<PullLimits>;
   /** Where records go with `forward`, in place of `take`. */
   readonly sink?: RecordSink;
@@ -108,7 +110,8 @@ export class JetStreamSource implements Source {
   /** Throws `stream_missing`, `stream_unavailable`, `nats_server_too_old`, `jetstream_disabled`. */
   async facts(): Promise<StreamFacts> {
     try {
-      const facts = await streamFacts(await this.#openManager(), this.#options.stream);
+      const { stream, layout } = this.#options;
+      const facts = await streamFacts(await this.#openManager(), stream, layout !== undefined);
       this.#known ??= facts;
       const { gaps } = this.#options;
       return gaps === undefined ? facts : { ...facts, gaps };
@@ -209,7 +212,7 @@ export class JetStreamSource implements Source {
   }
 
   async #openSession(): Promise<PullSession> {
-    const { stream, gaps, link } = this.#options;
+    const { stream, gaps, link, layout } = this.#options;
     const manager = await this.#openManager();
     // One name for a while: a request whose answer was lost does not leave another consumer.
     this.#consumer ??= newConsumerName();
@@ -221,7 +224,8 @@ export class JetStreamSource implements Source {
       filter_subject: this.#filter.pattern,
     });
     // After the consumer, so that what is checked is the stream which that reads.
-    const facts = await streamFacts(manager, stream);
+    const facts = await streamFacts(manager, stream, layout !== undefined);
+    if (facts.layout !== layout) throw layoutError(stream, facts.layout, layout);
     checkContinuity(this.#known ?? facts, facts, this.#received, this.#isFresh || gaps !== undefined);
     if (gaps !== 'normal') {
       await this.#trail.compare(stream, this.#received, (sequences) => this.marksAt(sequences));

@@ -41,3 +41,16 @@ export const closedError = (url: string): MillraceError =>
   new MillraceError('nats_connection_closed', `The connection to ${url} was closed under a source.`, {
     retriable: true,
   });
+
+export function layoutError(
+  stream: string,
+  found: string | undefined,
+  wanted: string | undefined,
+): MillraceError {
+  return new MillraceError(
+    'layout_changed',
+    `The stream "${stream}" divides keys into partitions in another way (${found ?? 'in none'}) than when this process began ` +
+      `to read it (${wanted ?? 'in none'}): keys have moved to other partitions. Put its subject transform back as it was, and ` +
+      'build the states anew from a stream that never had another one.',
+  );
+}

@@ -1,0 +1,1 @@
+export { type ClusterOptions, type PartitionedParts, PartitionedRun } from './partitioned-run.ts';
