@@ -1,10 +1,13 @@
 import { performance } from 'node:perf_hooks';
 import { expect, it } from 'vitest';
+import { threadCpuClock } from './background.ts';
 import { Pace, Pacer } from './pace.ts';
 
+/** Uses so much of the CPU, however long others have it meanwhile. */
 function spin(ms: number): void {
-  const until_ms = performance.now() + ms;
-  while (performance.now() < until_ms);
+  const cpu = threadCpuClock();
+  const until_ms = cpu() + ms;
+  while (cpu() < until_ms);
 }
 
 it('a build has its share while events or requests come in, and a whole core otherwise', () => {
@@ -44,4 +47,31 @@ it('rests three times as long as it works with a quarter of a core, and gives up
       throw new Error('enough');
     }),
   ).rejects.toThrow('enough');
+});
+
+it('has rested already while it waited or others had the CPU, and saves nothing of that up', async () => {
+  const shared = new SharedArrayBuffer(4);
+  new Int32Array(shared)[0] = 250;
+  let cpu_ms = 0;
+  const pacer = new Pacer(shared, () => cpu_ms);
+  const fail = (): never => {
+    throw new Error('it rests');
+  };
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  cpu_ms += 10;
+  await pacer.rest(fail);
+  cpu_ms += 1_000_000;
+  await expect(pacer.rest(fail)).rejects.toThrow('it rests');
+});
+
+it('reads the CPU time of its thread, which stands still while the thread does', () => {
+  const began_ms = performance.now();
+  const [cpu, active] = [threadCpuClock(), threadCpuClock('/nowhere')];
+  const [cpu_ms, active_ms] = [cpu(), active()];
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  spin(10);
+  expect(active() - active_ms).toBeGreaterThanOrEqual(10);
+  const used_ms = cpu() - cpu_ms;
+  expect(used_ms).toBeGreaterThanOrEqual(10);
+  if (process.platform === 'linux') expect(used_ms).toBeLessThan(performance.now() - began_ms - 290);
 });

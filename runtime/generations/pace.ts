@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { threadCpuClock } from './background.ts';
 
 const PER_MILLE = 1_000;
 const LOOK_INTERVAL_MS = 200;
@@ -76,27 +77,45 @@ export class Pace {
   }
 }
 
-/** Keeps the thread that it is made in within its share: after work it rests for as long as that takes. */
+/**
+ * Keeps the thread that it is made in within its share, in CPU time: after work it rests until as much time has gone
+ * by as that work may take at this share. Time in which it waited, or others had the CPU, has gone by already.
+ */
 export class Pacer {
   readonly #value: Int32Array;
-  #usage = performance.eventLoopUtilization();
+  readonly #cpu: () => number;
+  #cpu_ms: number;
+  #since_ms = performance.now();
   #owed_ms = 0;
 
-  constructor(shared: SharedArrayBuffer) {
+  /** `cpu`: of this thread, ms. */
+  constructor(shared: SharedArrayBuffer, cpu = threadCpuClock()) {
     this.#value = new Int32Array(shared);
+    this.#cpu = cpu;
+    this.#cpu_ms = cpu();
   }
 
   /** To be called between two pieces of work. Ends early with what `requireGoingOn` throws. */
   async rest(requireGoingOn: () => void): Promise<void> {
-    const usage = performance.eventLoopUtilization();
-    const { active } = performance.eventLoopUtilization(usage, this.#usage);
-    this.#usage = usage;
+    try {
+      await this.#rest(requireGoingOn);
+    } finally {
+      this.#since_ms = performance.now();
+    }
+  }
+
+  async #rest(requireGoingOn: () => void): Promise<void> {
+    const cpu_ms = this.#cpu();
+    const used_ms = cpu_ms - this.#cpu_ms;
+    this.#cpu_ms = cpu_ms;
     const share = Atomics.load(this.#value, 0) / PER_MILLE;
     if (share >= 1) {
       this.#owed_ms = 0;
       return;
     }
-    this.#owed_ms += active * (1 / share - 1);
+    // What went by too long is not saved up.
+    const passed_ms = performance.now() - this.#since_ms;
+    this.#owed_ms = Math.max(0, this.#owed_ms + used_ms / share - passed_ms);
     if (this.#owed_ms < REST_MIN_MS) return;
     const until_ms = performance.now() + this.#owed_ms;
     this.#owed_ms = 0;
