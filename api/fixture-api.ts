@@ -18,7 +18,7 @@ import {
 } from '../engine/index.ts';
 import { analyticsSettings, ControlFeed, openKeyTrust, readSettings } from '../runtime/index.ts';
 import { requestsMade } from '../test/requests-made.ts';
-import { KeyRing, type NewKey } from './access/index.ts';
+import { type NewKey, openKeyRing } from './access/index.ts';
 import { MemoryLetters } from './fixture-letters.ts';
 import { MemoryFeed, MemoryHttp, MemoryKeyValueStore, MemoryStream } from './fixture-memory.ts';
 import { MemorySinks } from './fixture-sinks.ts';
@@ -32,7 +32,6 @@ export interface TestApi {
   readonly ports: ApiPorts;
   readonly clock: ManualClock;
   readonly stream: MemoryStream;
-  readonly keys: MemoryKeyValueStore;
   readonly idempotency: MemoryKeyValueStore;
   readonly definitions: MemoryKeyValueStore;
   /** Where detectors publish. */
@@ -68,7 +67,6 @@ export const TEST_NOW_MS = Date.UTC(2025, 8, 1, 12);
 interface Parts {
   readonly clock: ManualClock;
   readonly stream: MemoryStream;
-  readonly keys: MemoryKeyValueStore;
   readonly idempotency: MemoryKeyValueStore;
   readonly models: MemoryObjectStore;
   readonly jobs: { readonly records: MemoryKeyValueStore; readonly errors: MemoryKeyValueStore };
@@ -103,7 +101,6 @@ export async function startTestApi(
     stream,
     sinks: new MemorySinks(),
     letters: new MemoryLetters(clock, new MemoryKeyValueStore(), stream),
-    keys: new MemoryKeyValueStore(),
     idempotency: new MemoryKeyValueStore(),
     models: new MemoryObjectStore(),
     jobs: { records: new MemoryKeyValueStore(), errors: new MemoryKeyValueStore() },
@@ -128,7 +125,7 @@ export async function startTestApi(
 }
 
 async function build(parts: Parts): Promise<TestApi> {
-  const { clock, stream, keys, idempotency, definitions, queues, http, disk, dataDir } = parts;
+  const { clock, stream, idempotency, definitions, queues, http, disk, dataDir } = parts;
   const settings = readSettings({ DATA_DIR: dataDir, LOG_LEVEL: 'silent', ...parts.env });
   const topology = orderAnalytics({
     cubes: settings.cubes,
@@ -168,7 +165,7 @@ async function build(parts: Parts): Promise<TestApi> {
     deadLetters: letters,
     sinks: parts.sinks,
     stream,
-    keys,
+    formerKeys: undefined,
     keyTrust: openKeyTrust(dataDir, undefined, false),
     idempotency,
     models: parts.models,
@@ -200,7 +197,6 @@ async function build(parts: Parts): Promise<TestApi> {
     ports,
     clock,
     stream,
-    keys,
     idempotency,
     definitions,
     anomalies: queues.anomalies,
@@ -229,13 +225,12 @@ async function build(parts: Parts): Promise<TestApi> {
       store.transaction(() => board.flush(store.table(META_TABLE)));
     },
     key: async (role, options = {}) => {
-      const ring = new KeyRing(ports);
-      await ring.open();
-      const made = await ring.create({
+      const { keys, definitions } = await openKeyRing(ports);
+      const made = await keys.create({
         ...{ name: role, role, tenant: 'default', tenants: 'own', expires_at_ms: null, created_by: 'test' },
         ...options,
       });
-      await ring.close();
+      await definitions.close();
       return made.token;
     },
     send: async (path, { key, json, ...init } = {}) => {

@@ -4,6 +4,7 @@ export {
   type ApiPorts,
   type EventMessage,
   type EventPublisher,
+  FORMER_KEYS_BUCKET,
   IDEMPOTENCY_TTL_MS,
   type PipelineStatus,
   type StateReader,

@@ -13,13 +13,15 @@ const RANGE = { start: '2025-01-01T00:00:00Z', end: '2026-01-01T00:00:00Z' };
 /** Every value of every bucket, and every message, that is not of the tenant. */
 async function restOf(test: TestApi, tenant: string): Promise<string> {
   const { ports } = test;
-  const stores = [test.definitions, test.keys, ports.idempotency, ports.jobs.records, ports.jobs.errors];
+  const stores = [test.definitions, ports.idempotency, ports.jobs.records, ports.jobs.errors];
   const entries = (await Promise.all(stores.map((store) => store.list()))).flat();
   const isOther = ({ key, value }: { readonly key: string; readonly value: unknown }): boolean => {
     // A process says that it lives.
     if (key.startsWith('member.')) return false;
-    const { tenant: owner, tenants } = Object(value) as Json;
-    return tenants === '*' || (owner !== tenant && !key.split('.').includes(tenant));
+    const { tenant: owner, body } = Object(value) as Json;
+    // A key of all tenants.
+    const isOfAll = (Object(body) as Json).tenants === '*';
+    return isOfAll || (owner !== tenant && !key.split('.').includes(tenant));
   };
   const messages = test.stream.messages
     .map(({ subject, id }) => [subject, id])

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { describe, expect, it, vi } from 'vitest';
 import { ManualClock } from '../engine/index.ts';
 import { durationOf, type KeyTrust, KnownRecords } from '../runtime/index.ts';
-import { KeyRing, MAX_KEYS_PER_TENANT } from './access/index.ts';
+import { MAX_KEYS_PER_TENANT, openKeyRing } from './access/index.ts';
 import { RateLimiter, rateLimitHeaders } from './app/index.ts';
 import { PATIENTLY } from './fixture-api.ts';
 import { MemoryKeyValueStore } from './fixture-memory.ts';
@@ -69,8 +69,8 @@ describe('keys', () => {
     const clock = new ManualClock(1_000);
     const keyTrust = trust('a');
     const log = pino({ level: 'silent' });
-    const ring = new KeyRing({ keys: new MemoryKeyValueStore(), keyTrust, clock, log });
-    await ring.open();
+    const store = new MemoryKeyValueStore();
+    const { keys: ring, definitions } = await openKeyRing({ definitions: store, keyTrust, clock, log });
     const make = (tenant: string) =>
       ring.create({
         name: 'k',
@@ -88,6 +88,7 @@ describe('keys', () => {
     await make('a');
     expect(ring.list('a', ALL)).toHaveLength(MAX_KEYS_PER_TENANT);
     await expect(ring.revoke('a', revoked?.id ?? '', ALL)).rejects.toMatchObject({ code: 'not_found' });
+    await definitions.close();
   });
 });
 
@@ -95,9 +96,8 @@ describe('a bucket of keys that is deleted', () => {
   it('comes back with the keys, the revoked ones too', async () => {
     const store = new MemoryKeyValueStore();
     const log = pino({ level: 'silent' });
-    const parts = { keys: store, keyTrust: trust('a'), clock: new ManualClock(1_000), log };
-    const ring = new KeyRing(parts);
-    await ring.open();
+    const parts = { definitions: store, keyTrust: trust('a'), clock: new ManualClock(1_000), log };
+    const { keys: ring, definitions } = await openKeyRing(parts);
     const key = { name: 'k', tenant: 'a', role: 'viewer', tenants: 'own', expires_at_ms: null } as const;
     const { token } = await ring.create({ ...key, created_by: 'test' });
     const gone = await ring.create({ ...key, created_by: 'test' });
@@ -106,15 +106,14 @@ describe('a bucket of keys that is deleted', () => {
     await expect(ring.create({ ...key, created_by: 'test' })).rejects.toMatchObject({
       code: 'kv_unavailable',
     });
-    expect(ring.status).toMatchObject({ state: 'unavailable', code: 'kv_unavailable' });
+    expect(definitions.status).toMatchObject({ state: 'unavailable', code: 'kv_unavailable' });
     expect(ring.match(token)).toMatchObject({ tenant: 'a' });
-    await vi.waitFor(() => expect(ring.status).toEqual({ state: 'ok' }), PATIENTLY);
-    const other = new KeyRing(parts);
-    await other.open();
+    await vi.waitFor(() => expect(definitions.status).toEqual({ state: 'ok' }), PATIENTLY);
+    const { keys: other, definitions: others } = await openKeyRing(parts);
     expect(other.match(token)).toMatchObject({ tenant: 'a' });
     expect(() => other.match(gone.token)).toThrow(expect.objectContaining({ code: 'key_revoked' }));
-    await ring.close();
-    await other.close();
+    await definitions.close();
+    await others.close();
   });
 });
 

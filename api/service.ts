@@ -38,7 +38,6 @@ import {
   EventStreams,
   FreshnessTracker,
   Idempotency,
-  OLD_CURSOR_SECRET,
   type RawCall,
   type Route,
   StateLook,
@@ -126,9 +125,8 @@ export async function createApp(given: ApiPorts): Promise<Api> {
     fieldRules: { value: (tenant: string) => tenants.fields.rulesOf(tenant) },
   });
   const { settings, clock, log } = ports;
-  const keys = new KeyRing(ports, settings.adminKey);
-  await keys.open();
   const definitions = new Definitions({ store: ports.definitions, clock, log });
+  const keys = new KeyRing(definitions, ports, settings.adminKey);
   const tenants = new Tenants(definitions, ports);
   const cohorts = definitions.kind(cohortKind(ports));
   const funnels = definitions.kind(funnelDefinitionKind(ports, tenants));
@@ -179,7 +177,6 @@ export async function createApp(given: ApiPorts): Promise<Api> {
   await definitions.open();
   tenants.fields.start();
   const cursors = Cursors.of(ports.keyTrust);
-  await ports.keys.delete(OLD_CURSOR_SECRET);
   const once = new Idempotency(ports.idempotency, clock);
   const metrics = new HttpMetrics();
   const look = new StateLook();
@@ -295,7 +292,7 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       ...auditRoutes({ audit, cursors }),
       ...gapRoutes(ports, gaps),
       positionRoute(answers, streams),
-      ...healthRoutes(ports, tracker, jobs, [definitions, keys], look, gaps, { connectors, models }),
+      ...healthRoutes(ports, tracker, jobs, definitions, look, gaps, { connectors, models }),
       ...metricsRoutes(ports, metrics, () => [
         ...[
           ...jobs.samples(),
@@ -391,7 +388,6 @@ export async function createApp(given: ApiPorts): Promise<Api> {
       await orderHooks.close();
       await explaining.close();
       await outbound.close();
-      await keys.close();
       await definitions.close();
       await audit.close();
     },

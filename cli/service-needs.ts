@@ -1,3 +1,4 @@
+import { FORMER_KEYS_BUCKET } from '../api/index.ts';
 import {
   ANOMALIES_STREAM,
   AUDIT_STREAM,
@@ -26,7 +27,7 @@ export const SERVICE_NEEDS: ServiceNeeds = {
   purged: [DELIVERIES_STREAM.name],
   objects: [MODELS_BUCKET],
   buckets: [
-    'millrace-keys',
+    FORMER_KEYS_BUCKET,
     DEFINITIONS_BUCKET,
     'millrace-idempotency',
     'millrace-jobs',

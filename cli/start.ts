@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { TOPOLOGY_NAME } from '../analytics/index.ts';
-import { type ApiPorts, IDEMPOTENCY_TTL_MS, loadService, type PipelineStatus } from '../api/index.ts';
+import {
+  type ApiPorts,
+  FORMER_KEYS_BUCKET,
+  IDEMPOTENCY_TTL_MS,
+  loadService,
+  type PipelineStatus,
+} from '../api/index.ts';
 import {
   ANOMALIES_STREAM,
   AUDIT_STREAM,
@@ -14,6 +20,7 @@ import {
   ensureStream,
   ensureStreams,
   KnownStreamPublisher,
+  lookAtStream,
   type NatsLink,
   type NatsServer,
   openKeyValueStore,
@@ -27,7 +34,7 @@ import {
   servicePermissions,
   streamEnd,
 } from '../connectors/index.ts';
-import { openDataFolder, systemClock } from '../engine/index.ts';
+import { type KeyValueStore, openDataFolder, systemClock } from '../engine/index.ts';
 import {
   type Archive,
   ArchivedPayloads,
@@ -152,7 +159,7 @@ async function ports(
       head: async () => await streamEnd(manager, EVENTS_STREAM.name),
       headHint: () => generations.host.head(ORDER_INPUT.node),
     },
-    keys: await openKeyValueStore(link, 'millrace-keys'),
+    formerKeys: await formerKeys(link),
     keyTrust,
     definitions: await openKeyValueStore(link, DEFINITIONS_BUCKET),
     models: await openObjectStore(link, MODELS_BUCKET),
@@ -177,6 +184,12 @@ async function ports(
       };
     },
   };
+}
+
+/** The bucket of a version that kept API keys in one of their own, where there is one. */
+async function formerKeys(link: NatsLink): Promise<KeyValueStore | undefined> {
+  const { kind } = await lookAtStream(link, `KV_${FORMER_KEYS_BUCKET}`, []);
+  return kind === 'missing' ? undefined : await openKeyValueStore(link, FORMER_KEYS_BUCKET);
 }
 
 /** The current generation of the order analytics, and what builds the next. */

@@ -51,7 +51,7 @@ const ASKED = {
   connect: 'PING',
   publish: 'PUB events.default.x 2\\r\\n{}\\r\\nPING',
   subscribe: 'SUB > 1\\r\\nPING',
-  keys: 'SUB _INBOX.x 1\\r\\nPUB $JS.API.STREAM.INFO.KV_millrace-keys _INBOX.x 0\\r\\n\\r\\nPING',
+  keys: 'SUB _INBOX.x 1\\r\\nPUB $JS.API.STREAM.INFO.KV_millrace-definitions _INBOX.x 0\\r\\n\\r\\nPING',
 };
 const ask = (name, lines, connect) => new Promise((resolve) => {
   const socket = net.connect(port, '127.0.0.1');

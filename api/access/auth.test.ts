@@ -132,7 +132,7 @@ describe('keys', () => {
     expect(listed).toContain(made.id);
     expect(listed).not.toMatch(/hash|salt/);
     expect(listed).not.toContain(made.key);
-    const stored = JSON.stringify(await test.keys.list());
+    const stored = JSON.stringify(await test.definitions.list());
     expect(stored).not.toContain(made.key.split('_')[2]);
   });
 

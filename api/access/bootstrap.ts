@@ -1,6 +1,7 @@
 import { type ApiPorts, DEFAULT_TENANT, timeText } from '../http/index.ts';
+import { moveFormerKeys } from './former-keys.ts';
 import type { NewKey } from './key-record.ts';
-import { KeyRing } from './key-ring.ts';
+import { type KeyRing, openKeyRing } from './key-ring.ts';
 
 const ADMIN: NewKey = {
   name: 'first admin key',
@@ -12,24 +13,24 @@ const ADMIN: NewKey = {
 };
 
 /**
- * Makes sure that the tenant `default` has an admin key: the one that ADMIN_KEY presets, else a
- * generated one when there is none that works. A generated `key` is returned to be shown once.
+ * Moves keys of a former version, and makes sure that the tenant `default` has an admin key: the one that ADMIN_KEY
+ * presets, else a generated one when there is none that works. A generated `key` is returned to be shown once.
  */
 export async function bootstrapAdminKey(
-  ports: Pick<ApiPorts, 'keys' | 'keyTrust' | 'clock' | 'log' | 'settings'>,
+  ports: Pick<ApiPorts, 'definitions' | 'formerKeys' | 'keyTrust' | 'clock' | 'log' | 'settings'>,
 ): Promise<{ readonly created: boolean; readonly key?: string }> {
-  const ring = new KeyRing(ports);
-  await ring.open();
+  const { keyTrust, log, formerKeys: store } = ports;
+  const { keys, definitions } = await openKeyRing(ports);
   try {
-    if (ports.keyTrust.adoptUnsigned) await ring.adopt();
-    ports.keyTrust.known.begin();
+    await moveFormerKeys({ store, trust: keyTrust, keys, log });
+    keyTrust.known.begin();
     const { adminKey } = ports.settings;
-    if (adminKey !== undefined) return { created: await presetKey(ring, adminKey, ports.log) };
-    if (ring.hasAdmin()) return { created: false };
-    const { token } = await ring.create(ADMIN);
+    if (adminKey !== undefined) return { created: await presetKey(keys, adminKey, log) };
+    if (keys.hasAdmin()) return { created: false };
+    const { token } = await keys.create(ADMIN);
     return { created: true, key: token };
   } finally {
-    await ring.close();
+    await definitions.close();
   }
 }
 

@@ -2,7 +2,7 @@ import { type Logger, pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codeOf, startTestApi, type TestApi } from '../fixture-api.ts';
 import { bootstrapAdminKey } from './bootstrap.ts';
-import { KeyRing } from './key-ring.ts';
+import { openKeyRing } from './key-ring.ts';
 
 let test: TestApi;
 let admin: string;
@@ -123,8 +123,7 @@ describe('keys of all tenants', () => {
   });
 
   it('are not forgotten because a tenant revokes many of its own', async () => {
-    const ring = new KeyRing(test.ports);
-    await ring.open();
+    const { keys: ring, definitions } = await openKeyRing(test.ports);
     const own = {
       name: 'k',
       tenant: 'default',
@@ -138,7 +137,7 @@ describe('keys of all tenants', () => {
       if (count % 2 === 0) await ring.revoke('default', record.id, { tenants: 'own' });
     }
     expect(ring.list('default', { tenants: '*' }).map(({ id }) => id)).toContain(idOf(root));
-    await ring.close();
+    await definitions.close();
   });
 });
 
@@ -166,8 +165,7 @@ describe('ADMIN_KEY', () => {
 
   it('of two services that differ is said by the one that starts and by the one that loses it', async () => {
     await start(A);
-    const running = new KeyRing({ ...test.ports, log: log() }, A);
-    await running.open();
+    const { keys: running, definitions } = await openKeyRing({ ...test.ports, log: log() }, A);
     expect(logged).toEqual([]);
     const first = [...logged];
     const lines = logged;
@@ -179,7 +177,7 @@ describe('ADMIN_KEY', () => {
     expect(first).toEqual([expect.stringContaining('give both the same')]);
     expect(running.match(B)).toMatchObject({ key_id: 'preset' });
     expect(lines).toEqual([expect.stringContaining('works no longer')]);
-    await running.close();
+    await definitions.close();
   });
 });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { AuditLog, type DefinitionKind, Definitions } from '../../runtime/index.ts';
-import { KeyRing, Roles } from '../access/index.ts';
+import { openKeyRing, Roles } from '../access/index.ts';
 import { type App, buildApp, HttpMetrics, openApiDocument, RateLimiter } from '../app/index.ts';
 import { codeOf, startTestApi, type TestApi } from '../fixture-api.ts';
 import { BodyBudget, Cursors, type Role, StateLook } from '../http/index.ts';
@@ -18,7 +18,7 @@ let test: TestApi;
 let app: App;
 let openApi: object;
 let definitions: Definitions;
-let ring: KeyRing;
+let ring: Awaited<ReturnType<typeof openKeyRing>>;
 const keys = new Map<string, string>();
 
 /** An application whose only routes are those of one kind. */
@@ -36,8 +36,7 @@ beforeAll(async () => {
   ] as const satisfies readonly (readonly [string, Role, string])[]) {
     keys.set(name, await test.key(role, { tenant }));
   }
-  ring = new KeyRing(ports);
-  await ring.open();
+  ring = await openKeyRing(ports);
   const routes = definitionRoutes(rules, Cursors.of(ports.keyTrust), {
     path: '/rules',
     noun: 'rule',
@@ -48,7 +47,7 @@ beforeAll(async () => {
   });
   const limiter = new RateLimiter({ requests_per_s: 10_000, burst: 10_000 });
   const parts = {
-    credentials: { keys: ring, roles: new Roles(), tokens: undefined },
+    credentials: { keys: ring.keys, roles: new Roles(), tokens: undefined },
     limiter,
     budget: new BodyBudget({ all_bytes: 1e6, tenant_bytes: 1e6, key_bytes: 1e6 }),
     metrics: new HttpMetrics(),
@@ -60,7 +59,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await ring?.close();
+  await ring?.definitions.close();
   await definitions?.close();
   await test?.close();
 });

@@ -2,8 +2,6 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { canonicalJson, derived, type KeyTrust } from '../../runtime/index.ts';
 import { ApiError } from './problem.ts';
 
-/** Where versions that had it there kept the secret of cursors, in the bucket of the keys. */
-export const OLD_CURSOR_SECRET = 'secret.cursor';
 const MAC_BYTES = 16;
 const FILTER_BYTES = 8;
 const MAX_CURSOR_CHARS = 4_096;

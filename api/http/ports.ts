@@ -166,6 +166,9 @@ export interface SinkPorts {
   ): Promise<void>;
 }
 
+/** The bucket in which versions kept API keys that did not have them among the definitions. */
+export const FORMER_KEYS_BUCKET = 'millrace-keys';
+
 /** Everything that the API needs from outside, handed in by the composition root. */
 export interface ApiPorts {
   /** As the current generation of the state has them: it may have options of its own. */
@@ -182,10 +185,10 @@ export interface ApiPorts {
   fieldRules?(tenant: string): FieldRules | undefined;
   readonly events: EventPublisher;
   readonly stream: StreamHead;
-  /** API keys: a bucket with history 1 and no TTL. */
-  readonly keys: KeyValueStore;
+  /** The bucket of a version that kept API keys in one of their own; undefined: there is none. */
+  readonly formerKeys: KeyValueStore | undefined;
   readonly keyTrust: KeyTrust;
-  /** What users define: a bucket with history 1 and no TTL. */
+  /** What users define, and API keys: a bucket with history 1 and no TTL. */
   readonly definitions: KeyValueStore;
   /** What models were trained to. */
   readonly models: ObjectStore;

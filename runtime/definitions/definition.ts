@@ -53,6 +53,15 @@ export interface DefinitionKind<T> {
   readonly name?: z.ZodType<string>;
   /** Of a kind that gives rights: its records are signed, so that writing the bucket makes none. */
   readonly trust?: KeyTrust;
+  /**
+   * Of a kind with `trust`: a definition goes on as it was known while its record is one that does not count.
+   * Default: it is gone until a record that counts takes the place.
+   */
+  readonly outlastsForgery?: boolean;
+  /** Of a kind with `trust`: whether it is remembered in whole when it was changed, should the bucket lose it. */
+  readonly isRemembered?: (id: string) => boolean;
+  /** False: any number of them may have a name, and `byName` finds none. Default: true. */
+  readonly hasUniqueNames?: boolean;
   /** Definitions of one tenant; default: `MAX_DEFINITIONS_PER_KIND`. */
   readonly limit?: number;
   /** Throws a `DefinitionError` for what the schema alone can not see, such as a reference to nothing. */

@@ -16,6 +16,8 @@ export interface DefinitionsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random?: RandomBytes;
+  /** This kind alone; what is there of others is left alone. */
+  readonly only?: string;
 }
 
 /** What the bridge from the bucket to a kind needs, whatever its type. */
@@ -34,14 +36,17 @@ export class Definitions {
   #isOpen = false;
   #changes = 0;
 
-  constructor({ store, clock, log, random = systemRandom }: DefinitionsOptions) {
+  constructor({ store, clock, log, random = systemRandom, only }: DefinitionsOptions) {
     const handlers = {
       put: (key: string, value: unknown, revision: number) => this.#put(key, value, revision),
       drop: (key: string) => this.#drop(key),
     };
     const bucket = new WatchedBucket({
       ...{ store, clock, log, handlers },
-      ...{ prefix: DEFINITION_PREFIX, what: 'definitions' },
+      ...{
+        prefix: only === undefined ? DEFINITION_PREFIX : `${DEFINITION_PREFIX}${only}.`,
+        what: 'definitions',
+      },
     });
     this.#parts = { bucket, claims: new NameClaims(store, clock), clock, random, log };
   }

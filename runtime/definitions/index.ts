@@ -14,4 +14,4 @@ export { Definitions, type DefinitionsOptions } from './definitions.ts';
 export { KindDefinitions, type NewDefinition } from './kind-definitions.ts';
 export { mergePatch } from './merge-patch.ts';
 export { systemRandom, ulid } from './ulid.ts';
-export { type BucketStatus, WatchedBucket } from './watched-bucket.ts';
+export type { BucketStatus } from './watched-bucket.ts';

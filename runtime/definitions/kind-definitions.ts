@@ -22,10 +22,14 @@ import { TrustedRecords } from './trusted-records.ts';
 import { type RandomBytes, ulid } from './ulid.ts';
 import type { WatchedBucket } from './watched-bucket.ts';
 
+/** Untrusted records of a kind that are logged; all are counted. */
+const MAX_LOGGED_REFUSALS = 100;
 /** How often a patch without a revision is tried again on what another one made of the definition. */
 const PATCH_ATTEMPTS = 10;
 
 export interface NewDefinition {
+  /** Of a kind whose ids are chosen; default: `<kind>_<ULID>`. */
+  readonly id?: string;
   /** Checked against the kind's schema of names. */
   readonly name: unknown;
   /** Checked against the kind's schema. */
@@ -62,11 +66,19 @@ export class KindDefinitions<T> {
   readonly #listeners = new Set<Listener<T>>();
   /** Stored ones that the schema did not take, by key. */
   readonly #refused = new Map<string, Omit<KeyValueEntry, 'key'>>();
+  /** Revisions of stored ones that are not trusted, by key: the next change of theirs is written over them. */
+  readonly #untrusted = new Map<string, number>();
+  #refusals = 0;
 
   constructor(kind: DefinitionKind<T>, parts: KindParts) {
     this.kind = kind;
     this.#parts = parts;
-    this.#trusted = new TrustedRecords(kind.trust, kind.kind);
+    this.#trusted = new TrustedRecords(kind);
+  }
+
+  /** Records that were ignored, for nobody who may has written them. */
+  get refusals(): number {
+    return this.#refusals;
   }
 
   /** The definitions of a tenant, oldest first. */
@@ -104,10 +116,10 @@ export class KindDefinitions<T> {
       );
     }
     if (this.byName(tenant, candidate.name) !== undefined) throw nameTaken(candidate);
-    const { bucket, clock, random } = this.#parts;
+    const { clock, random } = this.#parts;
     const now_ms = clock.now();
     const record: DefinitionRecord = {
-      id: `${this.kind.kind}_${ulid(now_ms, random)}`,
+      id: made.id ?? `${this.kind.kind}_${ulid(now_ms, random)}`,
       kind: this.kind.kind,
       tenant,
       name: candidate.name,
@@ -116,10 +128,31 @@ export class KindDefinitions<T> {
       created_by: made.created_by,
       body: candidate.body,
     };
-    return await this.#named(
-      record,
-      async () => (await bucket.create(keyOf(record), this.#trusted.sealed(record))).ok,
+    if (this.kind.hasUniqueNames !== false) return await this.#named(record, () => this.#write(record));
+    if (!(await this.#write(record))) throw conflict();
+    return this.#mine(record);
+  }
+
+  /**
+   * Takes over a definition with its id and its times, of a kind without unique names. Undefined: there is one of
+   * the id, or was, and that is newer. Throws `validation_failed`, `revision_conflict`, `kv_unavailable`.
+   */
+  async restore(record: DefinitionRecord): Promise<Definition<T> | undefined> {
+    const { tenant, id, name } = record;
+    if (this.get(tenant, id) !== undefined || this.#trusted.isOld(record)) return undefined;
+    const { body } = this.#checked({ tenant, id, name, body: record.body });
+    if (await this.#write({ ...record, body })) return this.#mine(record);
+    if (this.get(tenant, id) !== undefined) return undefined;
+    throw conflict();
+  }
+
+  /** A definition as it was last seen, of those that are remembered, whether the bucket has it or not. */
+  remembered(tenant: string, id: string): Definition<T> | undefined {
+    const record = recordSchema.safeParse(
+      this.#trusted.remembered(keyOf({ kind: this.kind.kind, tenant, id })),
     );
+    const body = this.kind.schema.safeParse(record.data?.body);
+    return record.success && body.success ? { ...record.data, revision: 0, body: body.data } : undefined;
   }
 
   /**
@@ -136,7 +169,7 @@ export class KindDefinitions<T> {
       >;
       const candidate = this.#checked({ tenant, id, name, body });
       const { isEnabled } = this.kind;
-      const updated_at_ms = Math.max(this.#parts.clock.now(), current.updated_at_ms);
+      const updated_at_ms = this.#trusted.changedAt(this.#parts.clock.now(), current.updated_at_ms);
       const record: DefinitionRecord = {
         ...recordOf(current),
         ...{ name: candidate.name, body: candidate.body, updated_at_ms },
@@ -150,9 +183,8 @@ export class KindDefinitions<T> {
       ) {
         return current;
       }
-      const write = async (): Promise<boolean> =>
-        (await this.#parts.bucket.update(keyOf(record), this.#trusted.sealed(record), current.revision)).ok;
-      if (record.name !== current.name) {
+      const write = (): Promise<boolean> => this.#write(record, current.revision);
+      if (record.name !== current.name && this.kind.hasUniqueNames !== false) {
         if (this.byName(tenant, record.name) !== undefined) throw nameTaken(record);
         const renamed = await this.#named(record, write).catch(onlyLost);
         if (renamed === undefined) continue;
@@ -169,9 +201,11 @@ export class KindDefinitions<T> {
     for (let attempt = 0; attempt < PATCH_ATTEMPTS; attempt++) {
       const current = await this.#current(tenant, id, revision);
       this.kind.checkDelete?.(current, this);
-      if ((await this.#parts.bucket.delete(keyOf(current), current.revision)).ok) {
+      const key = keyOf(current);
+      const revision_there = this.#untrusted.get(key) ?? current.revision;
+      if ((await this.#parts.bucket.delete(key, revision_there)).ok) {
         this.#trusted.deleted(current);
-        await this.#release(recordOf(current));
+        if (this.kind.hasUniqueNames !== false) await this.#release(recordOf(current));
         return;
       }
     }
@@ -181,13 +215,14 @@ export class KindDefinitions<T> {
   /** Takes in what the bucket has; false when it is none of this kind. */
   take(key: string, { value, revision }: Omit<KeyValueEntry, 'key'>): boolean {
     this.#refused.delete(key);
+    this.#untrusted.delete(key);
     const opened = this.#trusted.opened(key, value);
     const record = recordSchema.safeParse('fault' in opened ? undefined : opened.record);
     const isOld = record.success && this.#trusted.isOld(record.data);
     if ('fault' in opened || isOld) {
-      this.drop(key);
-      const why = 'fault' in opened ? opened.fault : 'it is an older version, or was deleted';
-      this.#parts.log.error({ key, why }, 'a stored definition is not trusted and is ignored');
+      if (this.kind.outlastsForgery !== true) this.drop(key);
+      this.#untrusted.set(key, revision);
+      this.#refuse(key, 'fault' in opened ? opened.fault : 'it is an older version, or was deleted');
       return false;
     }
     const body = this.kind.schema.safeParse(record.data?.body);
@@ -218,6 +253,7 @@ export class KindDefinitions<T> {
   /** What the bucket has no more. */
   drop(key: string): void {
     this.#refused.delete(key);
+    this.#untrusted.delete(key);
     const [, , tenant = '', id = ''] = key.split('.');
     const ofTenant = this.#tenants.get(tenant);
     const definition = ofTenant?.get(id);
@@ -228,7 +264,27 @@ export class KindDefinitions<T> {
     this.#tell({ type: 'delete', definition });
   }
 
+  #refuse(key: string, why: string): void {
+    this.#refusals++;
+    if (this.#refusals > MAX_LOGGED_REFUSALS) return;
+    this.#parts.log.error(
+      { key, why },
+      'a stored definition is not trusted and is ignored: this installation did not write it. See who can write to ' +
+        'the bucket millrace-definitions; if it was another process of yours, give both the same KEY_SIGNING_SECRET',
+    );
+  }
+
+  /** Writes over a revision, or over what is not trusted in its place; else it is new. Whether it is there now. */
+  async #write(record: DefinitionRecord, revision?: number): Promise<boolean> {
+    const { bucket } = this.#parts;
+    const key = keyOf(record);
+    const value = this.#trusted.sealed(record);
+    const over = this.#untrusted.get(key) ?? revision;
+    return (over === undefined ? await bucket.create(key, value) : await bucket.update(key, value, over)).ok;
+  }
+
   #nameAgain(tenant: string, name: string): void {
+    if (this.kind.hasUniqueNames === false) return;
     const [oldest] = [...(this.#tenants.get(tenant)?.values() ?? [])]
       .filter((definition) => definition.name === name)
       .sort(oldestFirst);

@@ -1,8 +1,10 @@
 import { derived, type KeyTrust, openSigned, signed } from '../trust/index.ts';
-import { type DefinitionRecord, keyOf } from './definition.ts';
+import { type DefinitionKind, type DefinitionRecord, keyOf } from './definition.ts';
 
 /** Of a definition that was deleted: no version of it is taken again. */
 const GONE = Number.MAX_SAFE_INTEGER;
+
+type TrustedKind = Pick<DefinitionKind<unknown>, 'kind' | 'trust' | 'isRemembered'>;
 
 /**
  * Records of a kind that gives rights: whoever can write the bucket makes none by that. A record counts if it was
@@ -11,10 +13,17 @@ const GONE = Number.MAX_SAFE_INTEGER;
 export class TrustedRecords {
   readonly #trust: KeyTrust | undefined;
   readonly #secret: Uint8Array;
+  readonly #isRemembered: (id: string) => boolean;
 
-  constructor(trust: KeyTrust | undefined, kind: string) {
+  constructor({ kind, trust, isRemembered = () => false }: TrustedKind) {
     this.#trust = trust;
     this.#secret = trust === undefined ? new Uint8Array() : derived(trust.secret, `definitions ${kind}`);
+    this.#isRemembered = isRemembered;
+  }
+
+  /** When a record is changed that was changed last at a time: later than that, for its version is to grow. */
+  changedAt(now_ms: number, before_ms: number): number {
+    return Math.max(now_ms, this.#trust === undefined ? before_ms : before_ms + 1);
   }
 
   /** As it is to be stored. */
@@ -36,7 +45,15 @@ export class TrustedRecords {
   }
 
   seen(record: DefinitionRecord): void {
-    this.#trust?.known.raise(keyOf(record), { version: versionOf(record) });
+    this.#trust?.known.raise(keyOf(record), {
+      version: versionOf(record),
+      ...(this.#isRemembered(record.id) ? { record } : {}),
+    });
+  }
+
+  /** The record as it was last seen, of one that is remembered. */
+  remembered(key: string): unknown {
+    return this.#trust?.known.get(key)?.record;
   }
 
   deleted(record: Pick<DefinitionRecord, 'kind' | 'tenant' | 'id'>): void {

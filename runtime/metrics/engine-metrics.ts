@@ -142,7 +142,7 @@ const keys: MetricGroup = {
     counter(
       'millrace.keys.refused',
       '{record}',
-      'Records in the bucket of the API keys that are ignored: this installation did not write them',
+      'Records of API keys that are ignored: this installation did not write them',
     ),
   ],
 };

@@ -122,10 +122,9 @@ function gapHealth(gaps: Gaps): Subsystem {
   }
 }
 
-/** Definitions and keys: their buckets. */
-function definitionsHealth(parts: readonly { readonly status: BucketStatus }[]): Subsystem {
-  const status = parts.map((part) => part.status).find(({ state }) => state !== 'ok');
-  if (status === undefined || status.state === 'ok') return OK;
+/** Definitions, keys among them: their bucket. */
+function definitionsHealth({ status }: { readonly status: BucketStatus }): Subsystem {
+  if (status.state === 'ok') return OK;
   const message = `Definitions or API keys cannot be changed now; those in memory stay in force. ${status.message}`;
   return { status: 'degraded', code: status.code, message, since: timeText(status.since_ms) };
 }
@@ -157,7 +156,7 @@ export async function healthOf(
   ports: ApiPorts,
   tracker: FreshnessTracker,
   jobs: Jobs,
-  definitions: readonly { readonly status: BucketStatus }[],
+  definitions: { readonly status: BucketStatus },
   look: StateLook,
   gaps: Gaps,
   { connectors, models }: OfTenants,
@@ -193,7 +192,7 @@ export function healthRoutes(
   ports: ApiPorts,
   tracker: FreshnessTracker,
   jobs: Jobs,
-  definitions: readonly { readonly status: BucketStatus }[],
+  definitions: { readonly status: BucketStatus },
   look: StateLook,
   gaps: Gaps,
   { connectors, models }: OfTenants,

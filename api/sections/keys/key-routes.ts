@@ -279,7 +279,7 @@ export function keyRoutes(parts: KeyParts): readonly Route[] {
       permission: 'keys:manage',
       params: z.object({ id: z.string().max(64) }),
       answers: { 204: { description: 'Revoked' } },
-      problems: ['not_found', 'kv_unavailable'],
+      problems: ['not_found', 'revision_conflict', 'kv_unavailable'],
       handle: async ({ tenant, principal, params }) => {
         await keys.revoke(tenant, params.id, principal);
         return { status: 204 };
