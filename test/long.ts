@@ -41,6 +41,7 @@ const SHORT = {
   /** How a process ends in the middle of a backfill, one after the other. */
   backfill_ends: ['kill'] as readonly ('kill' | 'terminate')[],
   /** Simulated runs with corrections, erasures and definitions, with a generation that takes the place of another. */
+  erasure_orders: 25,
   erasure_seeds: 2,
   /** Kills of a process that erases a person. */
   erasure_kills: 1,
@@ -96,6 +97,7 @@ const LONG: typeof SHORT = {
   live_kills: 6,
   crash_seeds: [1, 2, 3, 4, 5, 6, 7],
   backfill_ends: ['kill', 'terminate'],
+  erasure_orders: 3_000,
   erasure_seeds: 200,
   erasure_kills: 12,
   erasure_archives: ['bucket', 'folder'],

@@ -31,8 +31,10 @@ export interface Amendment {
   readonly erases: boolean;
   /** It only says that an event was there, and never counts. */
   readonly isGone: boolean;
-  /** Of a correction whose message was erased: the hash of what it said, by which it is known. */
+  /** Of a correction whose message was erased: the hash of what it said, by which it is known and ranks. */
   readonly erased_payload: number | undefined;
+  /** Where the message of an event was erased that was no correction: the hash of what that said. */
+  readonly first_payload: number | undefined;
   /** Of several corrections of one event the one with the highest version holds. */
   readonly version: number;
   /** UTF-8 of its own id. */
@@ -103,15 +105,20 @@ export function amendmentOf(members: Members, row: number, seed: number): Amendm
 function erasureOf(
   members: Members,
   supersedes: boolean,
-): Pick<Amendment, 'erases' | 'isGone' | 'erased_payload'> {
+): Pick<Amendment, 'erases' | 'isGone' | 'erased_payload' | 'first_payload'> {
   const erased = supersedes ? own(members, 'erased') : undefined;
-  const payload = own(members, 'erased_payload');
   const isGone = erased === 'gone';
   return {
     erases: erased === true || isGone,
     isGone,
-    erased_payload: typeof payload === 'number' && Number.isSafeInteger(payload) ? payload | 0 : undefined,
+    erased_payload: hashIn(members, 'erased_payload'),
+    first_payload: hashIn(members, 'first_payload'),
   };
+}
+
+function hashIn(members: Members, name: string): number | undefined {
+  const value = own(members, name);
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value | 0 : undefined;
 }
 
 function targetOf(id: string, seed: number): AmendTarget {

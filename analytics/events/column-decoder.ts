@@ -259,6 +259,8 @@ export class ColumnDecoder {
     if (amendment !== undefined) {
       batch.amendments.push(amendment);
       if (amendment.supersedes) setCorrectionIdentity(batch, row);
+      // What is left of a retraction is the same one to whoever knows it.
+      else if (amendment.erased_payload !== undefined) batch.payload[row] = amendment.erased_payload;
     }
     if (batch.kind[row] !== T['fx.rate']) return;
     const rate = announcedRate(event.members, dataOf(event));

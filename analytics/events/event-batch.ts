@@ -89,10 +89,10 @@ export class EventBatch {
     readonly payload: number | undefined;
     readonly target: Pick<AmendTarget, 'id0' | 'id1' | 'id2' | 'isNew'>;
   }[] {
-    return this.amendments.flatMap(({ row, erases, erased_payload, targets: [target] }) => {
+    return this.amendments.flatMap(({ row, erases, erased_payload, first_payload, targets: [target] }) => {
       if (!erases || target === undefined) return [];
       const known = erased_payload === undefined ? target : correctionOf(target, erased_payload);
-      return [{ row, payload: erased_payload, target: known }];
+      return [{ row, payload: erased_payload ?? first_payload, target: known }];
     });
   }
 

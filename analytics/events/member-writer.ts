@@ -5,7 +5,7 @@ import { CODE, HASH, ITEM_CODE, ITEM_NUMBER, NUMBER, ROW_DIMENSIONS } from '../r
 import { checkEventMembers, type GoodEvent } from './check.ts';
 import { isObject, type Members, own } from './cloud-event.ts';
 import type { EventBatch } from './event-batch.ts';
-import { normalType, typeCode } from './event-types.ts';
+import { normalType, T, typeCode } from './event-types.ts';
 import { MAX_SCALAR_CHARS } from './fields.ts';
 import { hashId } from './identity.ts';
 import { isTicket, isVersion, newRow, type RowPlace, setHash, setIdentity, setTicket } from './row.ts';
@@ -79,7 +79,9 @@ export function writeMembers(
     return words;
   };
   setHash(batch, row, HASH.order, hash(input.order_id));
-  setHash(batch, row, HASH.customer, hash(input.customer_id));
+  // Nothing supersedes a retraction: when a person is erased, what its row says has to hold still.
+  const customer = kind === T['event.retracted'] ? undefined : input.customer_id;
+  setHash(batch, row, HASH.customer, hash(customer));
   setHash(batch, row, HASH.session, hash(input.session_id));
   const ticket = isTicket(kind) ? hash(scalarText(members, data, 'ticket_id') || input.order_id) : undefined;
   if (ticket !== undefined) setTicket(batch, row, ticket);

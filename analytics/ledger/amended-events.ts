@@ -152,10 +152,14 @@ function isSettled({ original, corrections }: AmendedEvent): boolean {
 }
 
 /**
- * Forgets what an event was whose message is erased: how it came, or the correction whose hash is given. What is left of
- * it is another correction.
+ * Forgets what an event was whose message is erased: how it came, or the correction whose hash is given. `left` is what
+ * stands in its place.
  */
-export function forgetContent(amended: AmendedEvent, erased_payload: number | undefined): void {
+export function forgetContent(
+  amended: AmendedEvent,
+  erased_payload: number | undefined,
+  left: EventCorrection,
+): void {
   const { original, corrections } = amended;
   if (erased_payload === undefined) {
     if (original !== undefined && amended.current !== ORIGINAL)
@@ -164,7 +168,11 @@ export function forgetContent(amended: AmendedEvent, erased_payload: number | un
   }
   const current = corrections[amended.current];
   const kept = corrections.filter(
-    (one) => one === current || one.kind !== 'superseded' || (one.payload | 0) !== (erased_payload | 0),
+    (one) =>
+      one === left ||
+      one === current ||
+      (one.kind !== 'superseded' && one.kind !== 'erased') ||
+      (one.payload | 0) !== (erased_payload | 0),
   );
   corrections.splice(0, corrections.length, ...kept);
   amended.current = current === undefined ? amended.current : corrections.indexOf(current);

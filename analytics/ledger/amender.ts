@@ -86,24 +86,25 @@ export class Amender {
     batch.id0[row] = target.id0;
     batch.id1[row] = target.id1;
     batch.id2[row] = target.id2;
-    const amended = this.#open(batch, row, target);
+    const amended = this.#open(batch, row, target, amendment);
     if ('code' in amended) {
       batch.live[row] = 0;
       this.#refuse(batch, row, amended);
       return;
     }
     const wasAwaited = this.#isAwaited(target);
-    amended.corrections.push({
+    const correction: EventCorrection = {
       ...rankOf(batch, row, amendment),
       ...placeOf(batch, row),
       kind: amendment.isGone ? 'gone' : amendment.erases ? 'erased' : 'superseded',
       by: { id0: 0, id1: 0, id2: 0 },
       by_id: new Uint8Array(0),
       own: amendment.isGone ? NOTHING : storeOwn(batch, row),
-    });
+    };
+    amended.corrections.push(correction);
     const content = amended.corrections.length - 1;
     this.#settle(target, amended, { batch, row, content });
-    if (amendment.erases) forgetContent(amended, amendment.erased_payload);
+    if (amendment.erases) forgetContent(amended, amendment.erased_payload, correction);
     this.#events.put(target, amended, wasAwaited);
   }
 
@@ -126,7 +127,7 @@ export class Amender {
     this.#settle(by, own, { batch, row, content: ORIGINAL }, false);
     this.#events.put(by, own, former !== undefined);
     for (const target of amendment.targets) {
-      const amended = this.#open(batch, row, target);
+      const amended = this.#open(batch, row, target, amendment);
       if ('code' in amended) {
         this.#refuse(batch, row, amended);
         continue;
@@ -145,10 +146,16 @@ export class Amender {
   }
 
   /** What is known of an event that is to be corrected. */
-  #open(batch: EventBatch, row: number, target: AmendTarget): AmendedEvent | CorrectionRefusal {
+  #open(
+    batch: EventBatch,
+    row: number,
+    target: AmendTarget,
+    amendment: Amendment,
+  ): AmendedEvent | CorrectionRefusal {
     const known = this.#events.get(target);
     if (known !== undefined) {
-      if (known.corrections.length < CORRECTIONS_MAX) return known;
+      // What is left of an erased one takes its place.
+      if (known.corrections.length < CORRECTIONS_MAX || amendment.erases) return known;
       return { code: 'not_correctable', detail: `The event has ${CORRECTIONS_MAX} corrections already` };
     }
     const scope = batch.own.scope[row] as number;
@@ -191,7 +198,7 @@ export class Amender {
     let best = ORIGINAL;
     for (const [index, correction] of corrections.entries()) {
       if (correction.kind === 'gone') continue;
-      if (best !== ORIGINAL && compareRanks(correction, corrections[best] as EventCorrection) <= 0) continue;
+      if (best !== ORIGINAL && !takesPlaceOf(correction, corrections[best] as EventCorrection)) continue;
       if (correction.kind === 'retracted') {
         // Of two retractions that name each other the newer one holds.
         if (retracts !== undefined && compareRanks(correction, retracts) <= 0) continue;
@@ -252,11 +259,17 @@ function originalOf(batch: EventBatch, row: number): AmendedEvent['original'] {
   return { own: storeOwn(batch, row), ...placeOf(batch, row) };
 }
 
-const rankOf = (batch: EventBatch, row: number, { version, supersedes, erased_payload }: Amendment) => ({
+/** What is left of a correction has its rank, and comes behind it. */
+function takesPlaceOf(correction: EventCorrection, best: EventCorrection): boolean {
+  const order = compareRanks(correction, best);
+  return order > 0 || (order === 0 && correction.kind === 'erased');
+}
+
+const rankOf = (batch: EventBatch, row: number, { version, isGone, erased_payload }: Amendment) => ({
   version,
   time_ms: batch.own.time_ms[row] as number,
-  // A retraction of which something was erased is the one that it was.
-  payload: ((supersedes ? undefined : erased_payload) ?? (batch.payload[row] as number)) >>> 0,
+  // A correction or retraction of which something was erased stays the one that it was.
+  payload: ((isGone ? undefined : erased_payload) ?? (batch.payload[row] as number)) >>> 0,
 });
 
 /** Whether an id was not known before the batch, in which an event says of it that it is erased. */

@@ -126,7 +126,7 @@ export function appendEvent(batch: EventBatch, event: TestEvent, sequence: numbe
   batch.amendments.push({ row, supersedes, ...KEPT, version: event.version ?? 1, id: bytes, targets });
 }
 
-const KEPT = { erases: false, isGone: false, erased_payload: undefined };
+const KEPT = { erases: false, isGone: false, erased_payload: undefined, first_payload: undefined };
 
 /** A row as text: everything that counts, nothing of where it came from. */
 export function rowText(rows: RowBatch, row: number): string {

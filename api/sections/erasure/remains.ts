@@ -101,7 +101,7 @@ function valueAt(root: unknown, path: DimensionPath): unknown {
 
 /** Whether an event that names nobody says nothing more than what numbers are made of. */
 export function isBare(event: Members, counting: Counting): boolean {
-  const { erased: _, erased_payload: __, ...said } = event;
+  const { erased: _, erased_payload: __, first_payload: ___, ...said } = event;
   return sortedText(withoutPerson(event, '', counting)) === sortedText(said);
 }
 
@@ -122,25 +122,22 @@ function itemOf(item: unknown): unknown {
 }
 
 /**
- * What is put into the stream in the place of an event that is erased, as JSON: what is left of it, which supersedes
- * whatever its id was before, and of one that counts for nothing, or is a correction, that it was there: to a state that
- * is built without it that is known then.
+ * What is put into the stream in the place of an event that is erased, as JSON: what is left of it, which stands where it
+ * stood among the contents of its id, and by which it is known to a state that is built without it. It is the same
+ * whether the event counts or another stands in its place: that may change until the message is gone, and afterwards.
  */
-export function replacementsOf(event: Members, left: Members, isCounting: boolean): readonly string[] {
+export function replacementOf(event: Members, left: Members): string {
   const type = own(event, 'type');
-  const payload = contentHash(event);
   // Nothing supersedes these.
-  if (typeof type === 'string' && typeCode(type) === RETRACTION) return [retractionOf(event, left)];
-  const isCorrection = own(event, 'supersedes') === true;
-  const of = isCorrection ? { erased_payload: payload } : {};
-  // Weaker than any correction of an event that has none.
-  const version = isCorrection ? versionOf(event) + 1 : 0;
-  const remains = { ...left, supersedes: true, version, erased: true, ...of };
-  const gone = goneOf(event);
-  return [
-    ...(isCounting ? [exactJsonText(remains)] : []),
-    ...(isCounting && !isCorrection ? [] : [exactJsonText(gone)]),
-  ];
+  if (typeof type === 'string' && typeCode(type) === RETRACTION) return retractionOf(event, left);
+  const hash = contentHash(event);
+  const remains = { ...left, supersedes: true, erased: true };
+  // What is left of one that is no correction is weaker than any.
+  if (own(event, 'supersedes') !== true)
+    return exactJsonText({ ...remains, version: 0, first_payload: hash });
+  const first = own(event, 'first_payload');
+  const of = first == null ? {} : { first_payload: first };
+  return exactJsonText({ ...remains, erased_payload: hash, ...of });
 }
 
 /** What is left of an event in the archive, marked for the rules of custom fields; what counts of a correction is in the stream. */
@@ -161,11 +158,6 @@ function goneOf(event: Members): Members {
   return {
     ...{ event_id: own(event, 'event_id'), type: own(event, 'type'), time: own(event, time) },
     ...{ supersedes: true, version: 0, erased: 'gone' },
-    ...(isCorrection ? { erased_payload: contentHash(event) } : {}),
+    [isCorrection ? 'erased_payload' : 'first_payload']: contentHash(event),
   };
-}
-
-function versionOf(members: Members): number {
-  const version = own(members, 'version');
-  return typeof version === 'number' ? version : 1;
 }
