@@ -65,6 +65,15 @@ export function isOfErasure(members: Members): boolean {
   return own(members, 'supersedes') === true && (erased === true || erased === 'gone');
 }
 
+/**
+ * The hash of what an event said that is no correction and of which something was erased: what is left of it is the same
+ * one to whoever knows it. undefined where nothing was.
+ */
+export function payloadBeforeErasure(members: Members, amendment: Amendment | undefined): number | undefined {
+  if (amendment !== undefined) return amendment.supersedes ? undefined : amendment.erased_payload;
+  return own(members, 'erased') === 'archived' ? hashIn(members, 'first_payload') : undefined;
+}
+
 /** What is wrong with a correction; undefined where nothing is. */
 export function amendmentProblem(
   members: AmendMembers,

@@ -1,6 +1,6 @@
 import type { Dictionary, RecordPlace, Rejection, SourceRecord } from '../../engine/index.ts';
 import type { FieldRules } from '../custom-fields/index.ts';
-import { amendmentOf } from './amendment.ts';
+import { amendmentOf, payloadBeforeErasure } from './amendment.ts';
 import { announcedRate, NO_RATE } from './announced-rate.ts';
 import { checkEventMembers, isGoodTime } from './check.ts';
 import { flatten, valueOfPart } from './cloud-event.ts';
@@ -259,9 +259,9 @@ export class ColumnDecoder {
     if (amendment !== undefined) {
       batch.amendments.push(amendment);
       if (amendment.supersedes) setCorrectionIdentity(batch, row);
-      // What is left of a retraction is the same one to whoever knows it.
-      else if (amendment.erased_payload !== undefined) batch.payload[row] = amendment.erased_payload;
     }
+    const payload = payloadBeforeErasure(event.members, amendment);
+    if (payload !== undefined) batch.payload[row] = payload;
     if (batch.kind[row] !== T['fx.rate']) return;
     const rate = announcedRate(event.members, dataOf(event));
     if (rate === undefined) aside.badRates.push(part);

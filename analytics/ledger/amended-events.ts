@@ -171,7 +171,7 @@ export function forgetContent(
     (one) =>
       one === left ||
       one === current ||
-      (one.kind !== 'superseded' && one.kind !== 'erased') ||
+      (one.kind !== 'superseded' && (one.kind !== 'erased' || left.kind === 'gone')) ||
       (one.payload | 0) !== (erased_payload | 0),
   );
   corrections.splice(0, corrections.length, ...kept);

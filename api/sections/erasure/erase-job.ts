@@ -9,7 +9,7 @@ import type { ErasedMessages } from '../health/index.ts';
 import { subjectToken } from '../ingest/index.ts';
 import { isResumed } from '../jobs/index.ts';
 import { inForce, messagesOf, ownOf, type Person, type PersonsOwn } from './person-events.ts';
-import { archivedRemains, type Counting, pseudonymOf, replacementOf, withoutPerson } from './remains.ts';
+import { archivedRemains, type Counting, pseudonymOf, replacementsOf, withoutPerson } from './remains.ts';
 import { eraseTold, type ToldParts, untilTold } from './told-texts.ts';
 
 export const ERASE_JOB = 'customer_erasure';
@@ -144,7 +144,7 @@ class Erasure {
         // A repeat, or what was rejected, has no row: nothing takes its place.
         if (members === undefined || counting === undefined) continue;
         const isOwn = whose.owns(members);
-        copies.push(this.#copyOf(members, isOwn));
+        copies.push(...this.#copiesOf(members, isOwn));
         if (!counting) continue;
         if (isOwn) events++;
         else others++;
@@ -165,16 +165,18 @@ class Erasure {
     };
   }
 
-  #copyOf(members: Members, isOwn: boolean): EventMessage {
+  #copiesOf(members: Members, isOwn: boolean): readonly EventMessage[] {
     const left = isOwn ? withoutPerson(members, this.#pseudonym, this.#counting()) : members;
     const { customer_id, order_id } = left;
     const key = [customer_id, order_id].find((id) => typeof id === 'string' && id !== '');
-    const payload = Buffer.from(replacementOf(members, left));
-    return {
-      subject: `events.${this.#tenant}.${subjectToken(typeof key === 'string' ? key : '')}`,
-      payload,
-      id: createHash('sha256').update(`${this.#tenant}\0`).update(payload).digest('hex'),
-    };
+    return replacementsOf(members, left).map((text) => {
+      const payload = Buffer.from(text);
+      return {
+        subject: `events.${this.#tenant}.${subjectToken(typeof key === 'string' ? key : '')}`,
+        payload,
+        id: createHash('sha256').update(`${this.#tenant}\0`).update(payload).digest('hex'),
+      };
+    });
   }
 
   /** What was told of them, once nobody can make more of it of what has left the stream. */

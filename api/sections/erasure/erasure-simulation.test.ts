@@ -28,7 +28,7 @@ import { simulatedDefinitions } from '../../../test/simulated-definitions.ts';
 import { type ErasableStream, Installation } from '../../../test/simulated-installation.ts';
 import { type GeneratedSet, generate, publish, START_MS, TENANTS } from '../../../test/simulated-orders.ts';
 import { inForce, messagesOf, ownOf } from './person-events.ts';
-import { archivedRemains, pseudonymOf, replacementOf, withoutPerson } from './remains.ts';
+import { archivedRemains, pseudonymOf, replacementsOf, withoutPerson } from './remains.ts';
 
 const ALWAYS = new AbortController().signal;
 const COUNTING = { custom: [], paths: [] };
@@ -88,7 +88,7 @@ async function erase(stream: ErasableStream, people: readonly Customer[]): Promi
           const counting = counts.get(`${sequence}/${part}`);
           if (members === undefined || counting === undefined) return [];
           const left = whose.owns(members) ? withoutPerson(members, pseudonym, COUNTING) : members;
-          return [replacementOf(members, left)];
+          return replacementsOf(members, left);
         });
       });
       stream.step();
@@ -150,8 +150,8 @@ it('a correction that comes again behind its erasure is a repeat, also in the ba
   const of = { event_id: 'e1', type: 'order.created', time: new Date(START_MS).toISOString() };
   const first = { ...of, order_id: 'o1', customer_id: 'somebody', amount: 100, currency: 'EUR' };
   const correction = { ...first, amount: 200, supersedes: true, version: 2 };
-  const left = replacementOf(correction, withoutPerson(correction, 'erased_1', COUNTING));
-  const messages = [left, JSON.stringify(correction), JSON.stringify(first)];
+  const left = replacementsOf(correction, withoutPerson(correction, 'erased_1', COUNTING));
+  const messages = [...left, JSON.stringify(correction), JSON.stringify(first)];
   const outcome = async (batches: readonly (readonly string[])[]): Promise<unknown> => {
     const driver = await TopologyTestDriver.start(orderAnalytics(), { start_ms: START_MS });
     for (const batch of batches) await driver.push(...batch.map((data) => ({ subject, data })));
@@ -203,7 +203,7 @@ it('orders whose custom fields are required are there after an erasure, and in a
   const limits = { now_ms: START_MS, cut_ms: 0, fields: rules.of(String(tenant)) };
   const bad = order('f', 'c-2', { note: 7 });
   const left = withoutPerson(bad, 'erased_1', COUNTING);
-  const texts = [replacementOf(bad, bad), replacementOf(bad, left)];
+  const texts = [...replacementsOf(bad, bad), ...replacementsOf(bad, left)];
   for (const members of [...texts.map((text) => JSON.parse(text)), archivedRemains(bad, left)])
     expect(checkEventMembers(members, limits)).toMatchObject({ ok: true });
   for (const members of [bad, { ...bad, erased: true }, { ...bad, supersedes: true }])

@@ -124,20 +124,21 @@ function itemOf(item: unknown): unknown {
 /**
  * What is put into the stream in the place of an event that is erased, as JSON: what is left of it, which stands where it
  * stood among the contents of its id, and by which it is known to a state that is built without it. It is the same
- * whether the event counts or another stands in its place: that may change until the message is gone, and afterwards.
+ * whether the event counts or another stands in its place: that may change until the message is gone, and afterwards. Of
+ * a correction the note that the archive has, too.
  */
-export function replacementOf(event: Members, left: Members): string {
+export function replacementsOf(event: Members, left: Members): readonly string[] {
   const type = own(event, 'type');
   // Nothing supersedes these.
-  if (typeof type === 'string' && typeCode(type) === RETRACTION) return retractionOf(event, left);
+  if (typeof type === 'string' && typeCode(type) === RETRACTION) return [retractionOf(event, left)];
   const hash = contentHash(event);
   const remains = { ...left, supersedes: true, erased: true };
   // What is left of one that is no correction is weaker than any.
   if (own(event, 'supersedes') !== true)
-    return exactJsonText({ ...remains, version: 0, first_payload: hash });
+    return [exactJsonText({ ...remains, version: 0, first_payload: hash })];
   const first = own(event, 'first_payload');
   const of = first == null ? {} : { first_payload: first };
-  return exactJsonText({ ...remains, erased_payload: hash, ...of });
+  return [exactJsonText({ ...remains, erased_payload: hash, ...of }), exactJsonText(goneOf(event))];
 }
 
 /** What is left of an event in the archive, marked for the rules of custom fields; what counts of a correction is in the stream. */
@@ -145,19 +146,20 @@ export function archivedRemains(event: Members, left: Members): Members {
   const type = own(event, 'type');
   if (typeof type === 'string' && typeCode(type) === RETRACTION)
     return { ...left, erased_payload: own(event, 'erased_payload') ?? contentHash(event) };
-  return own(event, 'supersedes') === true ? goneOf(event) : { ...left, erased: 'archived' };
+  if (own(event, 'supersedes') === true) return goneOf(event);
+  return { ...left, erased: 'archived', first_payload: own(event, 'first_payload') ?? contentHash(event) };
 }
 
 /** A retraction is known by its id, and stays the one that it was. */
 const retractionOf = (event: Members, left: Members): string =>
   exactJsonText({ ...left, erased_payload: own(event, 'erased_payload') ?? contentHash(event) });
 
+/** Of a correction: that one was there. */
 function goneOf(event: Members): Members {
-  const isCorrection = own(event, 'supersedes') === true;
   const time = ['time', ...TIME_ALIASES].find((name) => own(event, name) != null) ?? 'time';
   return {
     ...{ event_id: own(event, 'event_id'), type: own(event, 'type'), time: own(event, time) },
     ...{ supersedes: true, version: 0, erased: 'gone' },
-    [isCorrection ? 'erased_payload' : 'first_payload']: contentHash(event),
+    erased_payload: contentHash(event),
   };
 }
