@@ -31,7 +31,7 @@ const SHORT = {
   /** Simulated runs in which definitions come and go. */
   definition_seeds: 2,
   /** Definitions made while events come in, and how many those are at most. */
-  live_definitions: 3,
+  live_definitions: 4,
   /** Of these, dimensions: each costs a build of the state. */
   live_dimensions: 1,
   live_max_events: 8_000,
