@@ -4,6 +4,7 @@ import { SHOP, ShopState } from '../fixture-shop.ts';
 import { orderAnalytics } from '../topology.ts';
 import {
   anomaliesOf,
+  HOUR_MS,
   hourText,
   REVENUE_RULE,
   recordsOf,
@@ -106,6 +107,25 @@ describe('rules on metrics', () => {
     ]);
     expect(told.map(({ revision }) => revision)).toEqual([1, 2, 3, 4]);
     expect(anomaliesOf(state)).toEqual(anomaliesOf(await ruledState(events)));
+  });
+
+  it('judge again what late events correct, also where the process ends before that', async () => {
+    const isMissing = (id: string): boolean => id.startsWith('GB-80-') || id.startsWith('v-GB-80');
+    const events = ruledShop(0, 90);
+    const state = await ruledState(events.filter(({ event_id }) => !isMissing(event_id)));
+    const late = events.filter(({ event_id }) => isMissing(event_id));
+    const now = state.driver.clock.now.bind(state.driver.clock);
+    // The first correction takes hours, by the clock: the next ones wait.
+    let calls = 0;
+    state.driver.clock.now = () => now() + calls++ * HOUR_MS;
+    await state.add(late.slice(0, 1));
+    state.driver.clock.now = now;
+    await state.add(late.slice(1));
+    const all = anomaliesOf(await ruledState(events));
+    expect(anomaliesOf(state)).not.toEqual(all);
+    const restarted = { driver: await state.driver.restart() } as ShopState;
+    settleRules(restarted);
+    expect(anomaliesOf(restarted)).toEqual(all);
   });
 
   it('learn what users call normal', async () => {

@@ -1,9 +1,10 @@
-import { ByteWriter, type Dictionary, type KvTable, type KvView } from '../../engine/index.ts';
+import type { Dictionary, KvTable, KvView } from '../../engine/index.ts';
 import { NEVER_MS } from '../views/backfill/index.ts';
 import type { CubeInfo } from '../views/cubes/index.ts';
 import type { AnomalyRecord } from './anomaly-rows.ts';
 import { Fold, type Folded } from './fold.ts';
 import { type FitsContext, RuleFits } from './rule-fits.ts';
+import { type RunProgress, readRunProgress, type Stretch, writeRunProgress } from './run-progress.ts';
 import { SeriesRows, type SeriesSnapshot, type SeriesState } from './series-rows.ts';
 import { SILENCE_REACH_MS, type Silence } from './silence.ts';
 import { SilentWindows } from './silent-windows.ts';
@@ -13,6 +14,8 @@ import { WindowSums } from './window-sums.ts';
 
 /** Windows that are judged together, where there are few groups. */
 const MAX_CHUNK_WINDOWS = 512;
+/** Groups of a rule that are judged again in a commit, where each may need fits that are made in it. */
+const MAX_FITTED_GROUPS = 4;
 /** Windows that a group is judged again from its beginning, at most. */
 const MAX_AGAIN_WINDOWS = 16_384;
 
@@ -39,24 +42,6 @@ export interface RunContext {
   readonly fits: FitsContext | undefined;
 }
 
-/** How far a rule is. Plain data. */
-export interface RunProgress {
-  readonly version: string;
-  /** The first window that is not judged. */
-  readonly next: number;
-  /** Where it starts. */
-  readonly judged_until_ms: number;
-  readonly marks: readonly NormalMark[];
-}
-
-const progressKey = (slot: number): Uint8Array => new ByteWriter().u32(slot).copy();
-
-/** How far the rule of a cube is: the first window that is not judged, and of which version; undefined: not begun. */
-export function readRunProgress(progress: KvView, slot: number): RunProgress | undefined {
-  const stored = progress.get(progressKey(slot));
-  return stored === undefined ? undefined : (JSON.parse(Buffer.from(stored).toString()) as RunProgress);
-}
-
 /** One rule at work: judges windows as they close, and again when they are corrected. */
 export class RuleRun {
   readonly rule: WatchedRule;
@@ -68,6 +53,7 @@ export class RuleRun {
   readonly #silent: SilentWindows;
   /** The first window that was corrected, by group. */
   readonly #corrected = new Map<string, number>();
+  #unheard: Stretch | undefined;
   readonly #fits: RuleFits | undefined;
   #groups = 0;
 
@@ -84,6 +70,9 @@ export class RuleRun {
     const stored = readRunProgress(tables.progress, slot);
     if (stored === undefined || stored.version !== rule.version) return;
     this.next = stored.next;
+    // What a commit has left for later ones.
+    for (const [key, index] of stored.corrected ?? []) this.#corrected.set(key, index);
+    this.#unheard = stored.unheard;
     for (const [key] of this.#rows.all()) {
       this.#groups++;
       this.#followMarks(key, stored.marks);
@@ -152,6 +141,8 @@ export class RuleRun {
     if (this.next !== undefined || !isKnownFrom(cube, this.rule.grid.startOf(this.rule.first))) return;
     this.#rows.clear();
     this.#fits?.forgetAll();
+    this.#corrected.clear();
+    this.#unheard = undefined;
     this.#groups = 0;
     this.next = this.rule.first;
   }
@@ -215,10 +206,20 @@ export class RuleRun {
     return this.#silent.between(from, to);
   }
 
-  /** Inside a commit: events of the scope came in judged windows [from, to), so that others may be silent, or no longer. */
-  recheckSilence(from_ms: number, to_ms: number, now_ms: number): void {
+  /** Events of the scope came in a stretch: others may be silent, or no longer. */
+  hear({ from_ms, to_ms }: Stretch): void {
+    if (this.next === undefined || from_ms >= this.rule.grid.startOf(this.next)) return;
+    const before = this.#unheard ?? { from_ms, to_ms };
+    this.#unheard = { from_ms: Math.min(before.from_ms, from_ms), to_ms: Math.max(before.to_ms, to_ms) };
+  }
+
+  /** Inside a commit: looks again at the silence of judged windows. */
+  recheckSilence(now_ms: number): void {
     const { next, rule } = this;
-    if (next === undefined) return;
+    const unheard = this.#unheard;
+    this.#unheard = undefined;
+    if (next === undefined || unheard === undefined) return;
+    const { from_ms, to_ms } = unheard;
     const from = Math.max(rule.first, rule.grid.indexOf(from_ms));
     const to = Math.min(next, rule.grid.indexOf(to_ms + SILENCE_REACH_MS) + 1);
     if (from >= to) return;
@@ -260,8 +261,11 @@ export class RuleRun {
     const { rule } = this;
     const starts = new Map<string, SeriesSnapshot | undefined>();
     const canBegin = next - rule.first <= MAX_AGAIN_WINDOWS;
+    const most = this.#fits === undefined ? Number.POSITIVE_INFINITY : MAX_FITTED_GROUPS;
     let from = next;
     for (const [key, index] of this.#corrected) {
+      if (starts.size >= most) break;
+      this.#corrected.delete(key);
       const snapshot = this.#rows.rewind(key, index, canBegin);
       if (snapshot === undefined && !canBegin) {
         this.#context.frozen();
@@ -272,7 +276,6 @@ export class RuleRun {
       this.#fits?.forget(key);
       from = Math.min(from, snapshot?.index ?? rule.first);
     }
-    this.#corrected.clear();
     if (starts.size === 0) return 0;
     const { tables, told } = this.#context;
     const { grid, scope } = rule;
@@ -315,8 +318,12 @@ export class RuleRun {
     if (this.next === undefined) return;
     const { version, marks } = this.rule;
     const judged_until_ms = this.rule.grid.startOf(this.next);
-    const progress: RunProgress = { version, next: this.next, judged_until_ms, marks };
-    this.#context.tables.progress.put(progressKey(this.slot), Buffer.from(JSON.stringify(progress)));
+    const progress: RunProgress = {
+      ...{ version, next: this.next, judged_until_ms, marks },
+      ...(this.#corrected.size === 0 ? {} : { corrected: [...this.#corrected] }),
+      ...(this.#unheard === undefined ? {} : { unheard: this.#unheard }),
+    };
+    writeRunProgress(this.#context.tables.progress, this.slot, progress);
   }
 
   #settle(

@@ -49,11 +49,6 @@ interface Context {
   requestBarrier(): void;
 }
 
-interface Stretch {
-  from_ms: number;
-  to_ms: number;
-}
-
 /** All rules of a task: their cubes, and the runs that judge them. */
 export class RuleSet {
   readonly #context: Context;
@@ -62,8 +57,6 @@ export class RuleSet {
   readonly #told: ToldAnomalies;
   #runs: readonly RuleRun[] = [];
   readonly #runOf = new Map<string, RuleRun>();
-  /** Of the counts of scopes' events, what was added to since the last commit, by the name of the cube. */
-  readonly #pulses = new Map<string, Stretch>();
   #wanted = new Map<string, WantedCube>();
   #dictionary: Dictionary | undefined;
   #isStale = true;
@@ -173,8 +166,13 @@ export class RuleSet {
     };
   }
 
-  #pulseOf({ scope, pulse_ms }: WatchedRule): WantedCube {
-    const name = `${PULSE}/${scope}/${pulse_ms}`;
+  #pulseNameOf({ scope, pulse_ms }: WatchedRule): string {
+    return `${PULSE}/${scope}/${pulse_ms}`;
+  }
+
+  #pulseOf(rule: WatchedRule): WantedCube {
+    const { scope, pulse_ms } = rule;
+    const name = this.#pulseNameOf(rule);
     return { name, scope, dimensions: [], bucket_ms: pulse_ms, reader: this.#context.config.pulse() };
   }
 
@@ -246,13 +244,14 @@ export class RuleSet {
   #drained({ slot, touched }: Cube): void {
     const { keys, words, count } = touched;
     if (slot.name.startsWith(`${PULSE}/`)) {
-      const stretch = this.#pulses.get(slot.name) ?? { from_ms: Number.POSITIVE_INFINITY, to_ms: 0 };
+      let [from_ms, to_ms] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
       for (let cell = 0; cell < count; cell++) {
         const at_ms = (keys[cell * words + 1] as number) * slot.bucket_ms;
-        stretch.from_ms = Math.min(stretch.from_ms, at_ms);
-        stretch.to_ms = Math.max(stretch.to_ms, at_ms + slot.bucket_ms);
+        from_ms = Math.min(from_ms, at_ms);
+        to_ms = Math.max(to_ms, at_ms + slot.bucket_ms);
       }
-      this.#pulses.set(slot.name, stretch);
+      for (const run of this.#runs)
+        if (this.#pulseNameOf(run.rule) === slot.name) run.hear({ from_ms, to_ms });
       return;
     }
     const run = this.#runOf.get(slot.name);
@@ -268,7 +267,7 @@ export class RuleSet {
   }
 
   #silenceOf(rule: WatchedRule, from: number, to: number): Silence | undefined {
-    const { name } = this.#pulseOf(rule);
+    const name = this.#pulseNameOf(rule);
     const pulse = this.#counted.live.find(({ slot }) => slot.name === name)?.slot;
     if (pulse === undefined || !isKnownFrom(pulse, rule.grid.startOf(from) - SILENCE_REACH_MS))
       return undefined;
@@ -305,12 +304,10 @@ export class RuleSet {
     const began_ms = clock.now();
     let windows = 0;
     for (const run of this.#runs) {
-      const stretch = this.#pulses.get(this.#pulseOf(run.rule).name);
-      if (stretch !== undefined) run.recheckSilence(stretch.from_ms, stretch.to_ms, now_ms);
+      run.recheckSilence(now_ms);
       const cube = cubes.get(run.slot);
       if (cube !== undefined && run.hasCorrections) windows += run.recorrect(cube, now_ms);
     }
-    this.#pulses.clear();
     this.#correctAt_ms = now_ms + (clock.now() - began_ms) * (CORRECTION_PARTS - 1);
     return windows;
   }
