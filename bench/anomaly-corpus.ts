@@ -6,7 +6,8 @@ export interface LabelledSeries {
   readonly name: string;
   /** ms since 1970, one for each row. */
   readonly times: readonly number[];
-  readonly values: readonly number[];
+  /** null: the row has none. */
+  readonly values: readonly (number | null)[];
   /** First and last row of each labelled window. */
   readonly windows: readonly (readonly [number, number])[];
   /** Rows of the beginning that do not count. */
@@ -17,6 +18,11 @@ const PROBATION_SHARE = 0.15;
 const PROBATION_MOST_ROWS = 750;
 
 const timeOf = (text: string): number => Date.parse(`${text.slice(0, 19).replace(' ', 'T')}Z`);
+
+const numberOf = (text = ''): number | null => {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  return Number.isFinite(value) ? value : null;
+};
 
 /** Reads `labels/combined_windows.json` of a folder, and the files of its `data` that it names. */
 export function loadCorpus(folder: string): readonly LabelledSeries[] {
@@ -35,13 +41,18 @@ function seriesOf(folder: string, name: string, labels: readonly [string, string
     .slice(1)
     .map((line) => line.split(','));
   const times = rows.map(([time = '']) => timeOf(time));
+  // As the benchmark's own scorer takes them: the rows from one time to the other, whether it has a row at these or not.
   const windows = labels.map(([from, to]) => {
-    const window = [times.indexOf(timeOf(from)), times.indexOf(timeOf(to))] as const;
-    if (window.includes(-1)) throw new Error(`${name} has no row at ${from} or ${to}`);
+    const [from_ms, to_ms] = [timeOf(from), timeOf(to)];
+    const window = [
+      times.findIndex((time) => time >= from_ms),
+      times.findLastIndex((time) => time <= to_ms),
+    ] as const;
+    if (window[0] < 0 || window[1] < window[0]) throw new Error(`${name} has no row from ${from} to ${to}`);
     return window;
   });
   const probation = Math.min(Math.floor(PROBATION_SHARE * rows.length), PROBATION_MOST_ROWS);
-  return { name, times, values: rows.map(([, value]) => Number(value)), windows, probation };
+  return { name, times, values: rows.map(([, value]) => numberOf(value)), windows, probation };
 }
 
 /** What a hit, a miss and a false alarm weigh. */
