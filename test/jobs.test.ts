@@ -106,6 +106,8 @@ async function exportUnderWay(
     const isSeen = (job: Job): boolean => isUnderWay(job) || isOver(job);
     const seen = await jobWhere(second, job_id, isSeen, 'is under way', 5);
     const early = isUnderWay(seen) ? await call(second, 'GET', `/jobs/${job_id}/result`) : undefined;
+    // Each event is a row of the log, so no more of those can be passed than are written.
+    expect(seen.progress.done).toBeLessThanOrEqual(seen.progress.rows ?? 0);
     // It may be over by now, which is no fault.
     const code = early?.status === 409 ? ((await early.json()) as { code: string }).code : undefined;
     if (code === 'wrong_state') return job_id;

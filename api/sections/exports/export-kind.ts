@@ -34,7 +34,8 @@ const stateSchema = z.object({
   name: z.string(),
   size_bytes: z.number(),
   rows: z.number(),
-  scanned: z.number(),
+  /** Rows of the log that lie before the place. Jobs of former versions have none. */
+  passed: z.number().exactOptional(),
   payloads_missing: z.number(),
   /** The position that the export sees the events at, and which stream of that name it is of. */
   upTo: z.number(),
@@ -99,7 +100,7 @@ async function exportEvents(
         : {
             ...file.mark,
             rows: 0,
-            scanned: 0,
+            passed: 0,
             payloads_missing: 0,
             ...pages.place,
             after: null,
@@ -108,23 +109,24 @@ async function exportEvents(
     const rowOf = eventRow(columns, mask);
     // A state is kept behind a page: one that says no place to go on from is that of the last one.
     const isWhole = before !== undefined && before.after === null;
-    for await (const { events, next, scanned } of isWhole ? [] : pages.from(at.after)) {
+    for await (const { events, next, scanned, left } of isWhole ? [] : pages.from(at.after)) {
       for (const [index, event] of events.entries()) {
         if (index % ROWS_A_TURN === ROWS_A_TURN - 1) await yieldTurn();
         await write(rowOf(event));
       }
+      const rows = at.rows + events.length;
       at = {
         ...(await file.flush()),
-        rows: at.rows + events.length,
-        scanned: at.scanned + scanned.rows,
+        rows,
+        passed: Math.min(pages.total, Math.max(at.passed ?? 0, pages.total - left, rows)),
         payloads_missing: at.payloads_missing + scanned.payloads_missing,
         upTo: at.upTo,
         ...(at.incarnation === undefined ? {} : { incarnation: at.incarnation }),
         after: next ?? null,
         columns: [...columns],
       };
-      const done = next === undefined ? pages.total : Math.min(at.scanned, pages.total);
       const counts = { rows: at.rows, payloads_missing: at.payloads_missing };
+      const done = at.passed ?? 0;
       job.advance({ done, total: pages.total, unit: 'log_rows', state: at, counts });
     }
     await finish();
@@ -164,6 +166,11 @@ async function eventWriter(
   return { media_type, write: (cells) => file.write(line(cells)), finish: nothing, close: nothing };
 }
 
+/** With the rows of the log that lie behind it, about: chunks that it ends in count whole. */
+interface Page extends FoundPage {
+  readonly left: number;
+}
+
 /** The events of a query as of one position, page by page. */
 class EventPages {
   readonly place: Pick<State, 'upTo' | 'incarnation'>;
@@ -171,11 +178,11 @@ class EventPages {
   readonly total: number;
   /** What there is to say of them. */
   readonly warnings: readonly string[];
-  readonly #page: (after: State['after']) => Promise<FoundPage>;
+  readonly #page: (after: State['after']) => Promise<Page>;
 
   private constructor(
     { place, total, warnings }: Pick<EventPages, 'place' | 'total' | 'warnings'>,
-    page: (after: State['after']) => Promise<FoundPage>,
+    page: (after: State['after']) => Promise<Page>,
   ) {
     this.place = place;
     this.total = total;
@@ -203,20 +210,26 @@ class EventPages {
       const { incarnation } = begun.snapshot.progress ?? {};
       return { request: begun.request, incarnation, total: Number(explain.rows_of_range ?? 0), warnings };
     });
-    const page = (after: State['after']): Promise<FoundPage> =>
-      patiently({ signal, clock }, () => {
+    const { selector, terms } = search.finder;
+    const page = (after: State['after']): Promise<Page> =>
+      patiently({ signal, clock }, async () => {
         const wanted = { ...request, limit: PAGE_EVENTS, payloads_max: PAGE_PAYLOADS };
-        return findEvents(search.finder, after === null ? wanted : { ...wanted, after }, signal);
+        const found = await findEvents(search.finder, after === null ? wanted : { ...wanted, after }, signal);
+        if (found.next === undefined) return { ...found, left: 0 };
+        // Not the rows that pages have looked at: each looks at those around it again.
+        const rest = firstSelection(terms, { ...wanted, after: found.next });
+        const { explain } = await selector.plan(record.tenant, rest);
+        return { ...found, left: Number(explain.rows_of_range ?? 0) };
       });
     const place = { upTo: request.upTo, ...(incarnation === undefined ? {} : { incarnation }) };
     return new EventPages({ place, total, warnings }, page);
   }
 
   /** Those behind a place. While one is written the next one is read. */
-  async *from(after: State['after']): AsyncGenerator<FoundPage> {
-    let coming: Promise<FoundPage> | undefined = this.#page(after);
+  async *from(after: State['after']): AsyncGenerator<Page> {
+    let coming: Promise<Page> | undefined = this.#page(after);
     while (coming !== undefined) {
-      const page: FoundPage = await coming;
+      const page: Page = await coming;
       coming = page.next === undefined ? undefined : this.#page(page.next);
       // Its error is thrown when it is waited for, and is nobody's where it is not.
       coming?.catch(() => undefined);
