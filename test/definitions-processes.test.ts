@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { connectNats, EventPublisher, type NatsLink, openManager } from '../connectors/index.ts';
+import {
+  connectNats,
+  EventPublisher,
+  type NatsLink,
+  openKeyValueStore,
+  openManager,
+} from '../connectors/index.ts';
+import { DEFINITIONS_BUCKET } from '../runtime/index.ts';
 import { startTestNats, type TestNats } from './nats.ts';
-import { type HttpAnswer, type Millrace, until } from './process.ts';
+import { ADMIN_KEY, type HttpAnswer, type Millrace, until } from './process.ts';
 import { Scratch } from './scratch.ts';
 
 const PATIENTLY_MS = 60_000;
@@ -100,6 +107,39 @@ it(
       names,
       Array.from({ length: RACES }, (_, race) => `race_${race}`),
     );
+  },
+  TEST_MS,
+);
+
+it(
+  'a key of one works on the other, is revoked on both, and its record written back by hand is no key',
+  async () => {
+    const store = await openKeyValueStore(link, DEFINITIONS_BUCKET);
+    const made = await one.request('POST', '/keys', { body: { name: 'board', role: 'viewer' } });
+    expect(made.status).toBe(201);
+    const { id, key } = made.json;
+    const answered = async (service: Millrace): Promise<unknown> => {
+      const { url } = await service.listening;
+      const headers = { Authorization: `Bearer ${String(key)}` };
+      const response = await fetch(`${url}/v1/order-analytics/permissions/me`, { headers });
+      return response.status === 200 ? 'works' : ((await response.json()) as { code: string }).code;
+    };
+    await alike(answered, 'works');
+    const place = `def.api_key.default.${String(id)}`;
+    const before = await store.get(place);
+    expect(JSON.stringify(before)).not.toContain(String(key).split('_')[2]);
+    expect((await two.request('DELETE', `/keys/${String(id)}`)).status).toBe(204);
+    await alike(answered, 'key_revoked');
+    const revoked = await store.get(place);
+    expect((await store.update(place, before?.value, revoked?.revision ?? 0)).ok).toBe(true);
+    const refused = async (service: Millrace): Promise<unknown> => {
+      const { url } = await service.listening;
+      const headers = { Authorization: `Bearer ${ADMIN_KEY}` };
+      const text = await (await fetch(`${url}/v1/order-analytics/metrics`, { headers })).text();
+      return /^millrace_keys_refused_total (\d+)$/m.exec(text)?.[1];
+    };
+    await alike(refused, '1');
+    await alike(answered, 'key_revoked');
   },
   TEST_MS,
 );
