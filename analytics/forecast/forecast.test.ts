@@ -258,13 +258,21 @@ describe('auto', () => {
   };
 
   // In parts: all at once take longer on a busy machine than a test may.
-  it.each([0, 30, 60])('forecasts generated series from %i on', (from) => {
-    tried(generatedSeries(90, SEED).slice(from, from + 30));
-  }, 60_000);
+  it.each([0, 30, 60])(
+    'forecasts generated series from %i on',
+    (from) => {
+      tried(generatedSeries(90, SEED).slice(from, from + 30));
+    },
+    60_000,
+  );
 
-  it.each([0, 30])('forecasts months like those of competitions from %i on', (from) => {
-    tried(monthlySeries(60, SEED).slice(from, from + 30));
-  }, 60_000);
+  it.each([0, 30])(
+    'forecasts months like those of competitions from %i on',
+    (from) => {
+      tried(monthlySeries(60, SEED).slice(from, from + 30));
+    },
+    60_000,
+  );
 
   it('is as good over all as Theta and as its best member, and its intervals hold what they say', () => {
     expect(sums.series).toBeGreaterThan(120);
